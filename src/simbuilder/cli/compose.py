@@ -1,0 +1,110 @@
+"""Puts the rooms together for one command: the only place that knows every implementation."""
+
+import errno
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from simbuilder.runtimes.local import LocalRuntime
+from simbuilder.scaffolding.environment import CoreSettings, core_settings, read_environment
+from simbuilder.scaffolding.exceptions import SimBuilderError
+from simbuilder.sessions.manager import Makers, SessionManager
+from simbuilder.sessions.port_manager import PortManager, system_range
+from simbuilder.sessions.result import EventSink, Result, failure
+from simbuilder.sessions.store import SessionStore
+
+AUTO_RUNTIME = "local"
+"""What `auto` means until there is a second runtime to choose."""
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """Everything a command needs."""
+
+    settings: CoreSettings
+    manager: SessionManager
+    store: SessionStore
+
+
+def rooms(emit: EventSink) -> Rooms:
+    """Build the rooms for the current folder. Raises `ConfigurationError`."""
+    folder = Path.cwd()
+    settings = core_settings(read_environment(folder))
+    store = SessionStore(settings.state_dir)
+    ports = PortManager(
+        settings.state_dir,
+        system_range(settings.port_start, settings.port_end),
+        store.ports,
+        emit,
+    )
+    runtimes = {"local": LocalRuntime(settings.state_dir / "local", settings.cache_dir)}
+    makers = Makers(
+        session_id=lambda: str(uuid.uuid4()),
+        now=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"),
+        secret=_secret,
+    )
+    return Rooms(settings, SessionManager(store, ports, runtimes, makers, emit, folder), store)
+
+
+def _secret(service: str) -> str:
+    """Return 192 random bits, URL-safe; for Azurite 64 bytes in base64, as Azure's own keys are."""
+    import base64  # these two cost 4 ms, and only `create` needs them
+    import secrets
+
+    if service == "azurite":
+        return base64.b64encode(secrets.token_bytes(64)).decode()
+    return secrets.token_urlsafe(24)
+
+
+def runtime_name(wanted: str | None, settings: CoreSettings) -> str:
+    """Return the runtime to record for a new session."""
+    name = wanted or settings.runtime
+    return AUTO_RUNTIME if name == "auto" else name
+
+
+def guarded(command: str, action: Callable[[], Result]) -> Result:
+    """Run `action`; whatever goes wrong in an expected way becomes its result."""
+    try:
+        return action()
+    except SimBuilderError as error:
+        return failure(command, error)
+    except OSError as error:
+        return failure(command, _explain(error))
+    except KeyboardInterrupt:
+        return failure(command, _InterruptedError())
+
+
+class _InterruptedError(SimBuilderError):
+    code = "interrupted"
+    exit_status = 130
+
+    def __init__(self) -> None:
+        super().__init__(
+            "interrupted",
+            "nothing is lost: 'simbuilder session list' shows what there is, "
+            "'session start' goes on, 'session cleanup' removes it",
+        )
+
+
+def _explain(error: OSError) -> SimBuilderError:
+    """Return the operating system's refusal in our words. Unexpected ones keep their own."""
+    where = f" {error.filename}" if error.filename else ""
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        explained = SimBuilderError(
+            f"no permission to write{where}",
+            "work in a folder of yours; SIMBUILDER_STATE_DIR moves the records",
+        )
+        explained.code = "permission-denied"
+    elif error.errno in (errno.ENOSPC, errno.EDQUOT):
+        explained = SimBuilderError(
+            f"the disk is full{where}",
+            "free some space and run the same command again; "
+            "'simbuilder session list' shows what takes it",
+        )
+        explained.code = "disk-full"
+    else:
+        explained = SimBuilderError(f"{error.strerror or error}{where}")
+        explained.code = "system"
+    return explained

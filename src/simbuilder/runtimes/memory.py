@@ -1,0 +1,99 @@
+"""The verified fake: a runtime whose servers live in this object and nowhere else.
+
+It passes the same contract suite as the real ones, so a test of the manager that uses it proves
+what it seems to. It can be told to fail or to die at the k-th call, which real servers cannot.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from simbuilder.sessions.model import Health, Observed, Session, StartOutcome, State
+from simbuilder.sessions.result import Event, EventSink
+
+
+class Died(BaseException):
+    """The simulated death of the command; like SIGKILL, no handler of ours can see it coming."""
+
+
+class MemoryRuntime:
+    """Servers as entries of a dictionary.
+
+    `broken` are services that never become ready, `foreign(port)` says whether somebody else holds
+    a port, and `die_at` is the number (from 1) of the call at which `Died` is raised.
+    """
+
+    name = "memory"
+
+    def __init__(
+        self, foreign: Callable[[int], bool] = lambda _port: False, die_at: int | None = None
+    ) -> None:
+        self.broken: set[str] = set()
+        self._foreign = foreign
+        self._die_at = die_at
+        self._calls = 0
+        self._servers: dict[str, dict[str, Observed]] = {}
+
+    def _step(self) -> None:
+        self._calls += 1
+        if self._calls == self._die_at:
+            raise Died
+
+    def prepare(self, services: Sequence[str], emit: EventSink) -> None:
+        """Nothing is needed."""
+        self._step()
+
+    def observe(self, session_ids: Iterable[str]) -> Mapping[str, Mapping[str, Observed]]:
+        """Return what runs, and how what was killed had ended."""
+        self._step()
+        return {key: dict(services) for key, services in self._servers.items()}
+
+    def start(
+        self, session: Session, services: Sequence[str], timeout_s: float, emit: EventSink
+    ) -> Mapping[str, StartOutcome]:
+        """Start them, unless they are broken or a port of theirs is taken."""
+        outcomes = {}
+        for service in services:
+            self._step()
+            emit(Event("begin", service, "starting"))
+            endpoints = session.urls(service)
+            taken = tuple(e for e in endpoints if self._foreign(session.port(f"{service}.{e}")))
+            if taken:
+                health = Health(False, problem="its port is taken")
+            elif service in self.broken:
+                health = Health(False, problem="it is broken")
+            else:
+                self._servers.setdefault(session.id, {})[service] = Observed(State.RUNNING)
+                health = self._health()
+            emit(Event("done" if health.ready else "failed", service, health.problem or "ready"))
+            outcomes[service] = StartOutcome(health, taken)
+        return outcomes
+
+    def probe(
+        self, session: Session, services: Sequence[str], timeout_s: float
+    ) -> Mapping[str, Health]:
+        """Whoever runs is ready."""
+        self._step()
+        running = self._servers.get(session.id, {})
+        return {
+            service: self._health()
+            if running.get(service, Observed(State.STOPPED)).state is State.RUNNING
+            else Health(False, problem="nothing answers")
+            for service in services
+        }
+
+    def stop(self, session_id: str, services: Sequence[str]) -> None:
+        """Stop them; their entries go, as if nothing had ever been wrong."""
+        self._step()
+        for service in services:
+            self._servers.get(session_id, {}).pop(service, None)
+
+    def remove(self, session_id: str) -> None:
+        """Forget the session."""
+        self._step()
+        self._servers.pop(session_id, None)
+
+    def kill(self, session_id: str, service: str) -> None:
+        """Let a server die, as `kill -9` would."""
+        self._servers[session_id][service] = Observed(State.STOPPED, 137, ("killed",))
+
+    def _health(self) -> Health:
+        return Health(True, "Memory", "1", 0.0)

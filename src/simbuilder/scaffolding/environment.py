@@ -1,0 +1,209 @@
+"""Where settings come from: the real environment, then `.env`, then `.env.session`.
+
+The first that names a variable wins, so a value the user wrote beats a generated one and an
+exported one beats both. This is the only module that reads `os.environ`. It stays free of
+pydantic, whose import (0.13 s) would double the time of `session list`; `CoreSettings` holds the
+few values session commands need, and `config.Settings` types the rest on top of the same parsers.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from simbuilder.scaffolding import dotenv
+from simbuilder.scaffolding.exceptions import ConfigurationError
+
+T = TypeVar("T")
+
+ENV_FILE = ".env"
+SESSION_FILE = ".env.session"
+RUNTIMES = ("auto", "local", "docker")
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+MODES = ("development", "production")
+DEFAULTS = {
+    "ENVIRONMENT": "development",
+    "LOG_LEVEL": "INFO",
+    "SIMBUILDER_RUNTIME": "auto",
+    "SIMBUILDER_PORT_RANGE_START": "30000",
+    "SIMBUILDER_PORT_RANGE_END": "40000",
+}
+"""Defaults that do not depend on the machine; the folders' defaults do."""
+
+LOWEST_PORT, HIGHEST_PORT = 1024, 65535
+BLOCK_SIZE = 10
+"""Ports one session takes; also the least a port range must hold."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """A raw setting and where it was found: `environment`, `.env`, `.env.session` or `default`."""
+
+    text: str
+    source: str
+
+
+class Environment:
+    """The layered raw settings of one folder."""
+
+    def __init__(self, values: Mapping[str, Value]) -> None:
+        self._values = values
+
+    def get(self, name: str, default: str = "") -> Value:
+        """Return the value; an empty one counts as not set, as it does for a shell's `${X:-}`."""
+        found = self._values.get(name)
+        return found if found is not None and found.text else Value(default, "default")
+
+    def texts(self) -> dict[str, str]:
+        """Return every non-empty variable as plain text."""
+        return {name: value.text for name, value in self._values.items() if value.text}
+
+
+def process_environment() -> dict[str, str]:
+    """Return a copy of the real environment, for a tool that is run on the user's behalf."""
+    return dict(os.environ)
+
+
+def read_environment(folder: Path) -> Environment:
+    """Read the three layers for `folder`.
+
+    Raises `ConfigurationError` for a `.env` that is unreadable or holds a line that is not
+    `KEY=value`. A damaged `.env.session` is read as far as it goes: it is generated, and
+    `session start` writes it anew.
+    """
+    values: dict[str, Value] = {}
+    session_values, _ = _read_file(folder / SESSION_FILE)
+    user_values, bad = _read_file(folder / ENV_FILE)
+    if bad:
+        raise ConfigurationError(
+            f"{folder / ENV_FILE}: line {bad[0]} is not KEY=value",
+            f"correct or remove line {bad[0]}",
+        )
+    for source, layer in (
+        (SESSION_FILE, session_values),
+        (ENV_FILE, user_values),
+        ("environment", os.environ),
+    ):
+        values.update({name: Value(text, source) for name, text in layer.items() if text})
+    return Environment(values)
+
+
+def _read_file(path: Path) -> tuple[dict[str, str], list[int]]:
+    if not path.exists():
+        return {}, []
+    if not path.is_file():  # a FIFO would hang the reader, a directory would raise
+        raise ConfigurationError(f"{path} is not a regular file", "move it away")
+    try:
+        return dotenv.parse(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path} is not UTF-8 text", "save it as UTF-8") from error
+
+
+def parse_folder(text: str) -> Path:
+    """Return an absolute folder; `~` is expanded. Raises `ValueError` for a control character."""
+    if not text.isprintable():
+        raise ValueError("is not a folder name")
+    return Path(text).expanduser().absolute()
+
+
+def parse_port(text: str) -> int:
+    """Return a port number a normal user may bind. Raises `ValueError` otherwise."""
+    try:
+        port = int(text)
+    except ValueError:
+        raise ValueError("is not a port number") from None
+    if not LOWEST_PORT <= port <= HIGHEST_PORT:
+        raise ValueError(f"is outside {LOWEST_PORT}-{HIGHEST_PORT}")
+    return port
+
+
+def one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
+    """Return a parser of one of `choices`; it ignores case and returns the choice as spelt."""
+
+    def parse(text: str) -> str:
+        for choice in choices:
+            if text.lower() == choice.lower():
+                return choice
+        raise ValueError(f"is not one of {', '.join(choices)}")
+
+    return parse
+
+
+def check_port_range(start: int, end: int) -> None:
+    """Raise `ValueError` unless the range holds at least one block of ten ports."""
+    if end < start:
+        raise ValueError(f"the range {start}-{end} is reversed")
+    if end - start + 1 < BLOCK_SIZE:
+        raise ValueError(f"the range {start}-{end} holds fewer than {BLOCK_SIZE} ports")
+
+
+@dataclass(frozen=True)
+class CoreSettings:
+    """What a session command needs to know, checked; `port_end` is inclusive."""
+
+    state_dir: Path
+    cache_dir: Path
+    runtime: str
+    port_start: int
+    port_end: int
+    log_level: str
+    environment: str
+
+    def by_variable(self) -> dict[str, Any]:
+        """Return the values under the names of the variables they are set with."""
+        return {
+            "SIMBUILDER_STATE_DIR": self.state_dir,
+            "SIMBUILDER_CACHE_DIR": self.cache_dir,
+            "SIMBUILDER_RUNTIME": self.runtime,
+            "SIMBUILDER_PORT_RANGE_START": self.port_start,
+            "SIMBUILDER_PORT_RANGE_END": self.port_end,
+            "LOG_LEVEL": self.log_level,
+            "ENVIRONMENT": self.environment,
+        }
+
+
+def core_settings(environment: Environment) -> CoreSettings:
+    """Check and return the core settings.
+
+    Raises `ConfigurationError` that names the variable, its value and where it came from.
+    """
+    from platformdirs import PlatformDirs
+
+    folders = PlatformDirs("simbuilder", appauthor=False)
+    defaults = DEFAULTS | {
+        "SIMBUILDER_STATE_DIR": folders.user_state_dir,
+        "SIMBUILDER_CACHE_DIR": folders.user_cache_dir,
+    }
+
+    def read(name: str, parse: Callable[[str], T]) -> T:
+        value = environment.get(name, defaults[name])
+        try:
+            return parse(value.text)
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{name}={value.text!r} (from {value.source}) {error}",
+                f"correct {name} in {value.source}, or remove it to use {defaults[name]}",
+            ) from None
+
+    settings = CoreSettings(
+        state_dir=read("SIMBUILDER_STATE_DIR", parse_folder),
+        cache_dir=read("SIMBUILDER_CACHE_DIR", parse_folder),
+        runtime=read("SIMBUILDER_RUNTIME", one_of(RUNTIMES)),
+        port_start=read("SIMBUILDER_PORT_RANGE_START", parse_port),
+        port_end=read("SIMBUILDER_PORT_RANGE_END", parse_port),
+        log_level=read("LOG_LEVEL", one_of(LOG_LEVELS)),
+        environment=read("ENVIRONMENT", one_of(MODES)),
+    )
+    try:
+        check_port_range(settings.port_start, settings.port_end)
+    except ValueError as error:
+        sources = [
+            f"{name} from {environment.get(name).source}"
+            for name in ("SIMBUILDER_PORT_RANGE_START", "SIMBUILDER_PORT_RANGE_END")
+        ]
+        raise ConfigurationError(
+            f"SIMBUILDER_PORT_RANGE_START/_END: {error} ({', '.join(sources)})",
+            "give a start below the end, for example 30000 and 40000",
+        ) from None
+    return settings

@@ -1,0 +1,78 @@
+"""The exception tree: every failure a user can meet has a code, an exit status and a hint.
+
+Exit statuses of the command line: 0 done, 1 failed, 2 usage, 3 partial or unhealthy,
+4 no such session, 130 interrupted.
+"""
+
+
+class SimBuilderError(Exception):
+    """A failure explained to the user in one sentence, with a hint that says what to do next.
+
+    `code` is stable and machine readable (it appears in JSON output); `exit_status` is what the
+    command line exits with when this error ends a command.
+    """
+
+    code = "error"
+    exit_status = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(SimBuilderError):
+    """What was asked for cannot be meant: an unknown service, a bad name, an ambiguous id."""
+
+    code = "usage"
+    exit_status = 2
+
+
+class ConfigurationError(SimBuilderError):
+    """A setting holds a value that cannot be used; names the variable, the value and its source."""
+
+    code = "configuration"
+    exit_status = 2
+
+
+class SessionNotFoundError(SimBuilderError):
+    """No session answers to the given id, prefix or name."""
+
+    code = "session-not-found"
+    exit_status = 4
+
+
+class StateError(SimBuilderError):
+    """A record or ledger on disk cannot be read: corrupt, or written by a newer version."""
+
+    code = "state"
+
+
+class NewerStateError(StateError):
+    """A record was written by a newer version: refused, not guessed, never deleted by this one."""
+
+    code = "newer-state"
+
+
+class BusyError(SimBuilderError):
+    """Another command holds the lock and did not let go within the time allowed."""
+
+    code = "busy"
+
+
+class PortsExhaustedError(SimBuilderError):
+    """No block of free ports is left in the configured range; nothing was reserved."""
+
+    code = "ports-exhausted"
+
+
+class RuntimeUnavailableError(SimBuilderError):
+    """The runtime cannot run anything here: a tool is missing or could not be fetched."""
+
+    code = "runtime-unavailable"
+
+
+class StillRunningError(SimBuilderError):
+    """Servers survived being stopped, so nothing that depends on their absence was done."""
+
+    code = "still-running"

@@ -1,0 +1,181 @@
+"""The only door to other processes: run one, leave one behind, find it again, stop it.
+
+A server left behind is found by its mark, a variable in its environment that every child of it
+inherits. The process table is the record: there is no pid file that can go stale, be lost, or name
+a process that has since become somebody else's.
+"""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+MARK = "SIMBUILDER_SERVER"
+"""Environment variable of every server: `<session id>:<service>:<state folder>`.
+
+Never exported to users or written to an env file, so no shell of theirs can carry it by accident.
+"""
+
+_RECORD_EXIT = 'trap : HUP INT TERM; "$@"; echo "$?" > "$0"'
+"""A shell between us and the server writes down how the server ended, whenever that is.
+
+Without it the exit status of a server that dies after our command has returned is lost to init.
+"""
+
+_POLL_S = 0.005
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A live process that carries a mark; `group` is its process group, `started` its birth."""
+
+    pid: int
+    group: int
+    mark: str
+    started: float
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A finished command: its exit status, and stdout and stderr together."""
+
+    status: int
+    output: str
+
+
+def run(argv: Sequence[str], env: Mapping[str, str], cwd: Path, timeout_s: float) -> Completed:
+    """Run `argv` to its end with exactly `env` as its environment.
+
+    Raises `OSError` if it cannot be started and `TimeoutError` after `timeout_s`. Whatever ends
+    the wait, Ctrl-C included, also ends the command and its children.
+    """
+    process = subprocess.Popen(
+        argv,
+        env=dict(env),
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        output, _ = process.communicate(timeout=timeout_s)
+    except BaseException as error:
+        _signal_group(process.pid, signal.SIGKILL)
+        process.wait()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise TimeoutError(f"{argv[0]} did not finish within {timeout_s:g} s") from None
+        raise
+    return Completed(process.returncode, output)
+
+
+class Server:
+    """A server process just started: the handle lasts as long as the command that started it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], exit_file: Path) -> None:
+        self._process = process
+        self._exit_file = exit_file
+
+    @property
+    def group(self) -> int:
+        """The process group, which is also the pid of its leader."""
+        return self._process.pid
+
+    def ended(self) -> bool:
+        """True once the server (not only its recording shell) has come to an end."""
+        return self._process.poll() is not None
+
+
+def spawn_server(
+    argv: Sequence[str], env: Mapping[str, str], cwd: Path, log: Path, exit_file: Path
+) -> Server:
+    """Start a server that outlives us, in its own session and process group.
+
+    Output is appended to `log` (mode 0600). When the server ends, `exit_file` receives its exit
+    status as a decimal number, 128 + n for signal n as shells write it.
+    """
+    exit_file.unlink(missing_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+    descriptor = os.open(log, flags, 0o600)
+    try:
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", _RECORD_EXIT, str(exit_file), *argv],
+            env=dict(env),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=descriptor,
+            start_new_session=True,
+        )
+    finally:
+        os.close(descriptor)
+    return Server(process, exit_file)
+
+
+def marked() -> list[Marked]:
+    """Return every live process of ours that carries a mark, sorted; zombies do not count."""
+    import psutil
+
+    found = []
+    for pid in psutil.pids():
+        try:
+            process = psutil.Process(pid)
+            mark = process.environ().get(MARK)
+            if mark and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(Marked(pid, os.getpgid(pid), mark, process.create_time()))
+        except (psutil.Error, OSError):
+            continue  # ended while we looked, or another user's: neither is a server of ours
+    return sorted(found, key=lambda item: (item.mark, item.pid))
+
+
+def listens(processes: Iterable[Marked], port: int) -> bool:
+    """True if one of `processes` has a listening TCP socket on `port`."""
+    import psutil
+
+    for item in processes:
+        try:
+            connections = psutil.Process(item.pid).net_connections(kind="tcp")
+        except psutil.Error:
+            continue
+        if any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in connections):
+            return True
+    return False
+
+
+def stop(targets: Iterable[Marked], grace_s: float) -> list[Marked]:
+    """End the process groups of `targets`: politely, then after `grace_s` for good.
+
+    With `grace_s` 0 they are killed at once. A process is signalled only if its pid still has the
+    birth time it was found with. Returns the targets that are still alive, normally none.
+    """
+    alive = [item for item in targets if _alive(item)]
+    for sign, patience_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, 5.0)):
+        if patience_s == 0 or not alive:
+            continue
+        for group in sorted({item.group for item in alive}):
+            _signal_group(group, sign)
+        deadline = time.monotonic() + patience_s
+        while (alive := [item for item in alive if _alive(item)]) and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+    return alive
+
+
+def _alive(item: Marked) -> bool:
+    import psutil
+
+    try:
+        process = psutil.Process(item.pid)
+        return process.create_time() == item.started and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _signal_group(group: int, sign: signal.Signals) -> None:
+    with suppress(ProcessLookupError):  # it ended first, which is what the signal was for
+        os.killpg(group, sign)

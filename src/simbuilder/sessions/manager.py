@@ -1,0 +1,417 @@
+"""SessionManager: observe -> plan -> execute -> record.
+
+The order that survives a crash: ports and record are written before the first server starts, and
+the record is deleted after the last trace of the session is gone. In between, running the same
+command again finishes the job.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from simbuilder.scaffolding.exceptions import (
+    NewerStateError,
+    RuntimeUnavailableError,
+    SessionNotFoundError,
+    StateError,
+    UsageError,
+)
+from simbuilder.scaffolding.files import folder_lock, remove_if_empty
+from simbuilder.sessions import current, plan
+from simbuilder.sessions.model import (
+    Health,
+    Observed,
+    Session,
+    StartOutcome,
+    State,
+    check_name,
+    is_session_id,
+)
+from simbuilder.sessions.plan import Plan
+from simbuilder.sessions.port_manager import PortManager
+from simbuilder.sessions.result import Event, EventSink
+from simbuilder.sessions.runtime import Runtime
+from simbuilder.sessions.store import Broken, SessionStore
+from simbuilder.sessions.view import Report, SessionView, problems_of
+
+PORT_REPLACEMENTS = 3
+PROBE_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True)
+class CreateRequest:
+    """What kind of session is wanted."""
+
+    services: tuple[str, ...]
+    runtime: str
+    name: str | None = None
+    start: bool = False
+    reuse: bool = False
+
+
+@dataclass(frozen=True)
+class Makers:
+    """Where new ids, times and secrets come from; tests hand in predictable ones."""
+
+    session_id: Callable[[], str]
+    now: Callable[[], str]
+    secret: Callable[[str], str]
+
+
+class SessionManager:
+    """Creates, starts, shows, stops and removes sessions on behalf of one folder."""
+
+    def __init__(
+        self,
+        store: SessionStore,
+        ports: PortManager,
+        runtimes: Mapping[str, Runtime],
+        makers: Makers,
+        emit: EventSink,
+        folder: Path,
+    ) -> None:
+        self._store = store
+        self._ports = ports
+        self._runtimes = runtimes
+        self._makers = makers
+        self._emit = emit
+        self._folder = folder.resolve()
+
+    # --- finding ---------------------------------------------------------------------------
+
+    def resolve(self, reference: str | None, destructive: bool = False) -> str:
+        """Return the id of the session meant by an id, a unique prefix of one, a name, or `None`.
+
+        `None` is the current session. A `.env.session` that was copied from another folder does
+        not count as current when the command is destructive. Raises `SessionNotFoundError` or,
+        for an ambiguous prefix or a copied file, `UsageError`.
+        """
+        if reference is None:
+            return self._resolve_current(destructive)
+        known = self._names()
+        by_name = [i for i, name in known.items() if name is not None and name == reference]
+        if by_name:
+            return by_name[0]
+        matches = [i for i in known if reference and i.startswith(reference.lower())]
+        if len(matches) > 1:
+            shown = ", ".join(match[:13] for match in matches)
+            raise UsageError(f"{reference!r} could be {shown}", "give more of the id")
+        if not matches:
+            shown = reference if len(reference) <= 40 else reference[:37] + "..."
+            raise SessionNotFoundError(
+                f"there is no session {shown!r}", "'simbuilder session list' shows the sessions"
+            )
+        return matches[0]
+
+    def _names(self) -> dict[str, str | None]:
+        sessions, broken = self._store.load_all()
+        return {s.id: s.name for s in sessions} | {b.id: None for b in broken}
+
+    def _resolve_current(self, destructive: bool) -> str:
+        found = current.find(self._folder)
+        if found is None:
+            raise SessionNotFoundError(
+                "there is no current session here",
+                "'simbuilder session create' makes one, 'simbuilder session list' shows all",
+            )
+        if not is_session_id(found.session_id) or not self._store.recorded(found.session_id):
+            raise SessionNotFoundError(
+                f"{found.path} names session {found.session_id[:8]!r}, which does not exist",
+                "'simbuilder session create' makes a new one and replaces the file",
+            )
+        if destructive:
+            home = Path(self._store.load(found.session_id).folder)
+            if home != found.path.parent and home.exists():
+                raise UsageError(
+                    f"{found.path} is a copy: its session belongs to {home}",
+                    f"name the session if you mean it: {found.session_id[:8]}",
+                )
+        return found.session_id
+
+    # --- creating --------------------------------------------------------------------------
+
+    def plan_create(self, request: CreateRequest, port_range: tuple[int, int]) -> Plan:
+        """Return what `create` would do, having checked the request as `create` would."""
+        reused = self._reusable(request)
+        if reused is not None:
+            seen = self._observe([reused])[reused.id]
+            return plan.plan_start(reused, seen) if request.start else Plan(())
+        self._check_new(request)
+        replaced = current.find(self._folder)
+        label = replaced.session_id[:8] if replaced else None
+        return plan.plan_create(request.services, request.start, port_range, label)
+
+    def create(self, request: CreateRequest, timeout_s: float) -> Report:
+        """Make a session, make it current, and start it if asked.
+
+        With `reuse` the folder's session is taken if there is one. If a server does not start the
+        session stays, its problems are reported, and `start` tries again. Raises before anything
+        is written if the request is wrong or the servers cannot be had.
+        """
+        reused = self._reusable(request)
+        if reused is not None:
+            self._emit(Event("note", "session", f"reusing session {reused.label}"))
+            return self.start(reused.id, timeout_s) if request.start else self.status(reused.id)
+        runtime = self._check_new(request)
+        if request.start:
+            runtime.prepare(request.services, self._emit)
+        with ExitStack() as held:
+            session = self._record_new(request, held)
+            if not request.start:
+                return Report(SessionView(session, self._store.env_file(session.id), {}, None))
+            steps = plan.plan_start(session, {})
+            return self._start(session, steps.targets("start"), timeout_s)
+
+    def _check_new(self, request: CreateRequest) -> Runtime:
+        if request.name is not None:
+            check_name(request.name)
+            self._check_name_is_free(request.name)
+        return self._runtime(request.runtime)
+
+    def _check_name_is_free(self, name: str) -> None:
+        if name in self._names().values():
+            raise UsageError(
+                f"a session named {name!r} exists already",
+                "choose another name, or remove that session first",
+            )
+
+    def _reusable(self, request: CreateRequest) -> Session | None:
+        if not request.reuse:
+            return None
+        here = [s for s in self._store.load_all()[0] if s.folder == str(self._folder)]
+        if request.name is not None:
+            here = [s for s in here if s.name == request.name]
+        found = current.find(self._folder)
+        for session in here:
+            if found is not None and session.id == found.session_id:
+                return session
+        return here[-1] if here else None
+
+    def _record_new(self, request: CreateRequest, held: ExitStack) -> Session:
+        """Reserve, record and make current; the session's lock stays with `held`."""
+        with self._ports.transaction():
+            if request.name is not None:
+                self._check_name_is_free(request.name)
+            session_id = self._makers.session_id()
+            held.enter_context(self._session_lock(session_id, 0))
+            session = Session(
+                id=session_id,
+                name=request.name,
+                runtime=request.runtime,
+                folder=str(self._folder),
+                created_at=self._makers.now(),
+                services=request.services,
+                ports=self._ports.reserve(session_id),
+                secrets={s: self._makers.secret(s) for s in request.services},
+            )
+            self._store.save(session)
+        self._make_current(session)
+        return session
+
+    def _make_current(self, session: Session) -> None:
+        folder = Path(session.folder)
+        previous = current.read(folder / current.FILE)
+        aside = current.write(folder, session)
+        if aside is not None:
+            self._emit(Event("note", current.FILE, f"was not ours; kept as {aside.name}"))
+        if previous is not None and previous != session.id:
+            message = f"{session.label} is the current session now; it was {previous[:8]}"
+            self._emit(Event("note", "session", message))
+
+    # --- starting and stopping -------------------------------------------------------------
+
+    def plan_start(self, session_id: str) -> Plan:
+        """Return what `start` would do."""
+        session = self._store.load(session_id)
+        return plan.plan_start(session, self._observe([session])[session.id])
+
+    def start(self, session_id: str, timeout_s: float) -> Report:
+        """Start what is not running and verify all of it; data and ports stay as they were."""
+        with self._locked(session_id, timeout_s) as session:
+            runtime = self._runtime(session.runtime)
+            steps = plan.plan_start(session, self._observe([session])[session.id])
+            runtime.prepare(steps.targets("start"), self._emit)
+            self._restore_env_file(session)
+            return self._start(session, steps.targets("start"), timeout_s)
+
+    def _restore_env_file(self, session: Session) -> None:
+        """Write the session's env files anew if they were lost; another session's is left alone."""
+        self._store.save(session)
+        folder = Path(session.folder)
+        if folder.is_dir() and not (folder / current.FILE).exists():
+            self._make_current(session)
+
+    def _start(self, session: Session, services: Sequence[str], timeout_s: float) -> Report:
+        """Start `services`, replacing ports that somebody else took; probe the others."""
+        runtime = self._runtime(session.runtime)
+        outcomes: dict[str, StartOutcome] = {}
+        todo: Sequence[str] = services
+        for attempt in range(PORT_REPLACEMENTS + 1):
+            if todo:
+                outcomes |= runtime.start(session, todo, timeout_s, self._emit)
+            lost = {s: o.taken for s, o in outcomes.items() if o.taken}
+            if not lost or attempt == PORT_REPLACEMENTS:
+                break
+            session = self._replace_ports(session, lost)
+            todo = tuple(lost)
+        others = [s for s in session.services if s not in outcomes]
+        health = {s: o.health for s, o in outcomes.items()}
+        health |= runtime.probe(session, others, PROBE_TIMEOUT_S)
+        tails = {s: o.log_tail for s, o in outcomes.items()}
+        view = self._view(session, health)
+        return Report(view, problems_of(view, tails))
+
+    def _replace_ports(self, session: Session, lost: Mapping[str, Sequence[str]]) -> Session:
+        keys = [f"{service}.{endpoint}" for service, taken in lost.items() for endpoint in taken]
+        with self._ports.transaction():
+            ports = self._ports.replace(session.id, session.ports, keys)
+            session = replace(session, ports=ports)
+            self._store.save(session)
+        folder = Path(session.folder)
+        if current.read(folder / current.FILE) == session.id:
+            current.write(folder, session)
+        for key in keys:
+            self._emit(Event("note", key.split(".")[0], f"{key} port was taken; now {ports[key]}"))
+        return session
+
+    def plan_stop(self, session_id: str) -> Plan:
+        """Return what `stop` would do."""
+        session = self._store.load(session_id)
+        return plan.plan_stop(session, self._observe([session])[session.id])
+
+    def stop(self, session_id: str, timeout_s: float) -> Report:
+        """Stop what is running and keep data and ports; doing it twice is fine."""
+        with self._locked(session_id, timeout_s) as session:
+            steps = plan.plan_stop(session, self._observe([session])[session.id])
+            for service in steps.targets("stop"):
+                self._emit(Event("begin", service, "stopping"))
+            # also what is not running: stopping on purpose clears how a dead server had ended
+            self._runtime(session.runtime).stop(session.id, session.services)
+            for service in steps.targets("stop"):
+                self._emit(Event("done", service, "stopped"))
+            return Report(self._view(session, None))
+
+    # --- showing ---------------------------------------------------------------------------
+
+    def list_sessions(self) -> tuple[list[SessionView], list[Broken]]:
+        """Return all sessions, oldest first, without asking their servers; and broken records."""
+        sessions, broken = self._store.load_all()
+        observed = self._observe(sessions)
+        views = [
+            SessionView(s, self._store.env_file(s.id), observed.get(s.id, {})) for s in sessions
+        ]
+        return views, broken
+
+    def status(self, session_id: str) -> Report:
+        """Return a session as its own servers describe it, asked with real clients."""
+        session = self._store.load(session_id)
+        seen = self._observe([session])[session.id]
+        running = [s for s in session.services if seen.get(s, plan.UNSEEN).state is State.RUNNING]
+        health = dict(
+            self._runtime(session.runtime).probe(session, running, PROBE_TIMEOUT_S)
+            if running
+            else {}
+        )
+        view = self._view(session, health, seen)
+        unhealthy = view.state is not State.STOPPED or any(
+            o.exit_status is not None for o in view.observed.values()
+        )
+        return Report(view, problems_of(view, {}) if unhealthy else ())
+
+    def _view(
+        self,
+        session: Session,
+        health: Mapping[str, Health] | None,
+        seen: Mapping[str, Observed] | None = None,
+    ) -> SessionView:
+        observed = self._observe([session])[session.id] if seen is None else seen
+        if health is not None:
+            absent = Health(False, problem="not running")
+            health = {s: health.get(s, absent) for s in session.services}
+        return SessionView(session, self._store.env_file(session.id), observed, health)
+
+    # --- removing --------------------------------------------------------------------------
+
+    def cleanup_targets(self) -> list[str]:
+        """Return the ids of all there is to remove: sessions, broken records, and strays.
+
+        A stray is something that runs, or lies in the state folder, without a record.
+        """
+        strays = {i for runtime in self._runtimes.values() for i in runtime.observe(())}
+        return sorted(strays | set(self._store.ids()))
+
+    def plan_cleanup(self, session_id: str) -> Plan:
+        """Return what `cleanup` would do."""
+        running = sorted(
+            service
+            for runtime in self._runtimes.values()
+            for service, seen in runtime.observe([session_id]).get(session_id, {}).items()
+            if seen.state is State.RUNNING
+        )
+        folder = self._home(session_id)
+        ours = current.read(folder / current.FILE) == session_id
+        shown = str(folder / current.FILE) if ours else None
+        return plan.plan_cleanup(session_id[:8], running, shown)
+
+    def cleanup(self, session_id: str, timeout_s: float) -> None:
+        """Remove every trace of a session: servers, data, env files, ports and, last, the record.
+
+        Works when the record is broken or lost. If something cannot be removed, raises and keeps
+        the record, so that running it again goes on from there.
+        """
+        with self._session_lock(session_id, timeout_s):
+            folder = self._home(session_id)
+            self._emit(Event("begin", session_id[:8], "removing"))
+            for runtime in self._runtimes.values():
+                runtime.remove(session_id)
+            current.delete(folder, session_id)
+            with self._ports.transaction():
+                self._ports.release(session_id)
+                self._store.forget(session_id)
+            self._emit(Event("done", session_id[:8], "removed"))
+
+    def _home(self, session_id: str) -> Path:
+        """Return the session's folder, or this one where the record cannot tell."""
+        try:
+            return Path(self._store.load(session_id).folder)
+        except NewerStateError:
+            raise
+        except StateError:
+            return self._folder
+
+    # --- helpers ---------------------------------------------------------------------------
+
+    def _runtime(self, name: str) -> Runtime:
+        try:
+            return self._runtimes[name]
+        except KeyError:
+            raise RuntimeUnavailableError(
+                f"the {name} runtime is not part of this version of SimBuilder",
+                f"use --runtime {next(iter(self._runtimes))}",
+            ) from None
+
+    def _observe(self, sessions: Sequence[Session]) -> dict[str, Mapping[str, Observed]]:
+        observed: dict[str, Mapping[str, Observed]] = {s.id: {} for s in sessions}
+        for name in sorted({s.runtime for s in sessions}):
+            ids = [s.id for s in sessions if s.runtime == name]
+            seen = self._runtime(name).observe(ids)
+            observed |= {i: seen[i] for i in ids if i in seen}
+        return observed
+
+    @contextmanager
+    def _session_lock(self, session_id: str, timeout_s: float) -> Iterator[None]:
+        def waiting() -> None:
+            self._emit(Event("note", "session", "another command is working on it; waiting"))
+
+        label = f"session {session_id[:8]}"
+        with folder_lock(self._store.folder(session_id), timeout_s, label, waiting):
+            yield
+
+    @contextmanager
+    def _locked(self, session_id: str, timeout_s: float) -> Iterator[Session]:
+        with self._session_lock(session_id, timeout_s):
+            if not self._store.recorded(session_id):  # removed while we waited
+                remove_if_empty(self._store.folder(session_id))
+                raise SessionNotFoundError(f"session {session_id[:8]} was removed meanwhile")
+            yield self._store.load(session_id)

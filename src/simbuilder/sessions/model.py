@@ -1,0 +1,209 @@
+"""Sessions and what can be said of them. Pure and frozen."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from simbuilder.scaffolding.exceptions import UsageError
+from simbuilder.sessions import catalog
+
+RECORD_VERSION = 1
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
+
+
+class State(StrEnum):
+    """What a session or a service is doing; `unknown` means the runtime could not say."""
+
+    RUNNING = "running"
+    DEGRADED = "degraded"
+    STOPPED = "stopped"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Session:
+    """One isolated environment, as recorded.
+
+    `ports` maps `service.endpoint` to a port, `secrets` maps a service to its password or key,
+    `folder` is the canonical folder the session was created from and `created_at` is UTC in
+    ISO 8601. The runtime is chosen once, for life.
+    """
+
+    id: str
+    name: str | None
+    runtime: str
+    folder: str
+    created_at: str
+    services: tuple[str, ...]
+    ports: Mapping[str, int]
+    secrets: Mapping[str, str] = field(repr=False)
+
+    @property
+    def short(self) -> str:
+        """The first eight characters of the id."""
+        return self.id[:8]
+
+    @property
+    def project(self) -> str:
+        """The name of the session's project, as Docker Compose sees it."""
+        return f"simbuilder-{self.short}"
+
+    @property
+    def label(self) -> str:
+        """What people call it: the name, or the short id."""
+        return self.name or self.short
+
+    def port(self, key: str) -> int:
+        """Return the port of a `service.endpoint`. Raises `KeyError`."""
+        return self.ports[key]
+
+    def urls(self, service: str) -> dict[str, str]:
+        """Return endpoint -> URL, without credentials, for one of the session's services."""
+        return {
+            e.name: f"{e.scheme}://{catalog.HOST}:{self.port(f'{service}.{e.name}')}{e.path}"
+            for e in catalog.service(service).endpoints
+        }
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A service as the runtime sees it, without asking the server itself.
+
+    `exit_status` is how the server ended, where that is known (128 + n for signal n);
+    `log_tail` are its last lines then.
+    """
+
+    state: State
+    exit_status: int | None = None
+    log_tail: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Health:
+    """What a real client got from a service.
+
+    `product` and `version` are the server's own words; `problem` says why it is not `ready`.
+    """
+
+    ready: bool
+    product: str = ""
+    version: str = ""
+    latency_ms: float | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class StartOutcome:
+    """How starting one service went; `taken` are its endpoints whose ports somebody else holds."""
+
+    health: Health
+    taken: tuple[str, ...] = ()
+    log_tail: tuple[str, ...] = ()
+
+
+def overall(states: Mapping[str, State], ready: Mapping[str, bool] | None = None) -> State:
+    """Return the state of a session from those of its services (and who is ready, if asked)."""
+    values = set(states.values())
+    if State.UNKNOWN in values:
+        return State.UNKNOWN
+    if values == {State.RUNNING}:
+        return State.RUNNING if ready is None or all(ready.values()) else State.DEGRADED
+    return State.DEGRADED if State.RUNNING in values else State.STOPPED
+
+
+def is_session_id(text: str) -> bool:
+    """True for a canonical lower-case UUID4."""
+    return _ID.fullmatch(text) is not None
+
+
+def check_name(name: str) -> str:
+    """Return `name` if it can name a session. Raises `UsageError`.
+
+    A name must not look like a short id, or `cleanup deadbeef` could mean two sessions.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{_shown(name)} cannot name a session",
+            "use 1 to 40 letters, digits, '-' and '_', starting with a letter",
+        )
+    if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f-]*)?", name):
+        raise UsageError(
+            f"{name!r} cannot name a session: it looks like an id",
+            "use a name with a letter beyond f in it",
+        )
+    return name
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 60 else text[:57] + "...")
+
+
+class NewerRecordError(ValueError):
+    """The record was written by a newer version of SimBuilder."""
+
+
+def to_record(session: Session) -> dict[str, Any]:
+    """Return the session as JSON-ready data, secrets included."""
+    return {
+        "version": RECORD_VERSION,
+        "id": session.id,
+        "name": session.name,
+        "runtime": session.runtime,
+        "folder": session.folder,
+        "created_at": session.created_at,
+        "services": list(session.services),
+        "ports": dict(session.ports),
+        "secrets": dict(session.secrets),
+    }
+
+
+def from_record(data: Any) -> Session:
+    """Return the session a record describes.
+
+    Raises `ValueError` saying what is wrong; a newer record version is refused, not guessed.
+    """
+    if not isinstance(data, dict):
+        raise ValueError("is not a JSON object")
+    version = data.get("version")
+    if isinstance(version, int) and version > RECORD_VERSION:
+        raise NewerRecordError(f"has version {version}; this SimBuilder knows {RECORD_VERSION}")
+    if version != RECORD_VERSION:
+        raise ValueError("has no valid version")
+    kinds: tuple[tuple[str, type | tuple[type, ...]], ...] = (
+        ("id", str),
+        ("name", (str, type(None))),
+        ("runtime", str),
+        ("folder", str),
+        ("created_at", str),
+        ("services", list),
+        ("ports", dict),
+        ("secrets", dict),
+    )
+    for key, kind in kinds:
+        if key not in data or not isinstance(data[key], kind):
+            raise ValueError(f"has no valid {key!r}")
+    if not is_session_id(data["id"]):
+        raise ValueError("has no valid 'id'")
+    known = {spec.name for spec in catalog.SERVICES}
+    if not data["services"] or not all(isinstance(s, str) and s in known for s in data["services"]):
+        raise ValueError("names an unknown service")
+    ports = data["ports"]
+    keys = catalog.endpoint_keys()
+    if set(ports) != set(keys) or not all(type(p) is int and 0 < p < 65536 for p in ports.values()):
+        raise ValueError("has no valid 'ports'")
+    secrets = data["secrets"]
+    if not all(isinstance(secrets.get(s), str) and secrets[s] for s in data["services"]):
+        raise ValueError("has no valid 'secrets'")
+    return Session(
+        id=data["id"],
+        name=data["name"],
+        runtime=data["runtime"],
+        folder=data["folder"],
+        created_at=data["created_at"],
+        services=tuple(data["services"]),
+        ports=dict(ports),
+        secrets=dict(secrets),
+    )

@@ -1,0 +1,85 @@
+"""What a command hands to whoever shows it: a frozen result, and events on the way there. Pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from simbuilder.scaffolding.exceptions import SimBuilderError
+
+ENVELOPE_VERSION = 1
+
+
+class Status(StrEnum):
+    """How a command ended."""
+
+    SUCCESS = "success"
+    PARTIAL = "partial"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something the user should know about, with what to do about it."""
+
+    code: str
+    message: str
+    hint: str = ""
+
+    @classmethod
+    def of(cls, error: SimBuilderError) -> "Problem":
+        """Return the error as a problem."""
+        return cls(error.code, error.message, error.hint)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The outcome of one command; `exit_status` is that of the process."""
+
+    command: str
+    status: Status
+    data: Mapping[str, Any] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    exit_status: int = 0
+
+    def envelope(self) -> dict[str, Any]:
+        """Return the versioned JSON envelope every command prints with `--json`."""
+        return {
+            "version": ENVELOPE_VERSION,
+            "command": self.command,
+            "status": self.status.value,
+            "data": dict(self.data),
+            "problems": [
+                {"code": p.code, "message": p.message, "hint": p.hint} for p in self.problems
+            ],
+        }
+
+
+def success(command: str, data: Mapping[str, Any], problems: tuple[Problem, ...] = ()) -> Result:
+    """Return a result with exit status 0; `problems` are then mere remarks."""
+    return Result(command, Status.SUCCESS, data, problems, 0)
+
+
+def partial(command: str, data: Mapping[str, Any], problems: tuple[Problem, ...]) -> Result:
+    """Return a result for what is only partly done or not healthy: exit status 3."""
+    return Result(command, Status.PARTIAL, data, problems, 3)
+
+
+def failure(command: str, error: SimBuilderError) -> Result:
+    """Return the result of a command that `error` ended."""
+    return Result(command, Status.ERROR, {}, (Problem.of(error),), error.exit_status)
+
+
+@dataclass(frozen=True)
+class Event:
+    """A step of a running command, for a view to show.
+
+    `kind` is one of `begin`, `done`, `failed` (about `subject`, say a service) or `note`.
+    """
+
+    kind: str
+    subject: str
+    message: str = ""
+
+
+EventSink = Callable[[Event], None]

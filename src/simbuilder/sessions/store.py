@@ -1,0 +1,124 @@
+"""Session records on disk: a folder each, written atomically, refused when not understood."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from simbuilder.scaffolding.exceptions import NewerStateError, StateError
+from simbuilder.scaffolding.files import (
+    make_private_folder,
+    remove_if_empty,
+    remove_tree,
+    write_atomic,
+)
+from simbuilder.sessions import envfile
+from simbuilder.sessions.model import (
+    NewerRecordError,
+    Session,
+    from_record,
+    is_session_id,
+    to_record,
+)
+
+RECORD_FILE = "session.json"
+ENV_FILE = ".env.session"
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A session folder whose record cannot be used, and why."""
+
+    id: str
+    reason: str
+
+
+class SessionStore:
+    """The records below `root`/sessions, one folder per session id.
+
+    A record that cannot be read is reported and left where it is; the others go on working.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._folder = root / "sessions"
+
+    def folder(self, session_id: str) -> Path:
+        """Return the folder of a session. Raises `ValueError` if the id is not an id."""
+        if not is_session_id(session_id):
+            raise ValueError(f"{session_id!r} is not a session id")
+        return self._folder / session_id
+
+    def env_file(self, session_id: str) -> Path:
+        """Return the session's own copy of its env file."""
+        return self.folder(session_id) / ENV_FILE
+
+    def save(self, session: Session) -> None:
+        """Write the record and the session's own env file."""
+        folder = make_private_folder(self.folder(session.id))
+        write_atomic(folder / RECORD_FILE, json.dumps(to_record(session), indent=1) + "\n")
+        write_atomic(folder / ENV_FILE, envfile.render(session))
+
+    def load(self, session_id: str) -> Session:
+        """Return a session. Raises `StateError` for a record that is missing or unusable."""
+        path = self.folder(session_id) / RECORD_FILE
+        try:
+            session = from_record(json.loads(path.read_text(encoding="utf-8")))
+            if session.id != session_id:
+                raise ValueError("belongs to another session")
+        except FileNotFoundError:
+            raise self._unusable(path, session_id, "is missing") from None
+        except OSError as error:
+            raise self._unusable(path, session_id, f"cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise self._unusable(path, session_id, "is not UTF-8 text") from None
+        except json.JSONDecodeError:
+            raise self._unusable(path, session_id, "is not JSON") from None
+        except NewerRecordError as error:
+            raise NewerStateError(
+                f"the record {path} {error}", "use the version of SimBuilder that wrote it"
+            ) from None
+        except ValueError as error:
+            raise self._unusable(path, session_id, str(error)) from None
+        return session
+
+    def _unusable(self, path: Path, session_id: str, reason: str) -> StateError:
+        return StateError(
+            f"the record {path} {reason}",
+            f"mend it, or remove what is left with 'simbuilder session cleanup {session_id[:8]}'",
+        )
+
+    def ids(self) -> list[str]:
+        """Return the ids of all session folders, with a record or not, sorted."""
+        try:
+            return sorted(p.name for p in self._folder.iterdir() if is_session_id(p.name))
+        except FileNotFoundError:
+            return []
+
+    def recorded(self, session_id: str) -> bool:
+        """True if the session has a record; a folder without one is being made or removed."""
+        return (self.folder(session_id) / RECORD_FILE).exists()
+
+    def load_all(self) -> tuple[list[Session], list[Broken]]:
+        """Return the sessions, oldest first, and the records that cannot be used."""
+        sessions, broken = [], []
+        for session_id in filter(self.recorded, self.ids()):
+            try:
+                sessions.append(self.load(session_id))
+            except StateError as error:
+                broken.append(Broken(session_id, error.message))
+        return sorted(sessions, key=lambda s: (s.created_at, s.id)), broken
+
+    def ports(self) -> dict[str, Mapping[str, int] | None]:
+        """Return the ports of every recorded session, `None` where the record is unusable."""
+        sessions, broken = self.load_all()
+        ports: dict[str, Mapping[str, int] | None] = {s.id: s.ports for s in sessions}
+        return ports | {b.id: None for b in broken}
+
+    def forget(self, session_id: str) -> None:
+        """Delete the record and the folder; the last act of a cleanup."""
+        folder = self.folder(session_id)
+        (folder / RECORD_FILE).unlink(missing_ok=True)
+        remove_tree(folder)
+        remove_if_empty(self._folder)
+        remove_if_empty(self.root)

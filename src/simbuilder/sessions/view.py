@@ -1,0 +1,113 @@
+"""A session together with what is known of it right now, and as JSON-ready data. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from simbuilder.sessions import catalog, plan
+from simbuilder.sessions.model import Health, Observed, Session, State, overall
+from simbuilder.sessions.result import Problem
+
+
+@dataclass(frozen=True)
+class SessionView:
+    """A session and its services as seen now; `health` is `None` if they were not asked."""
+
+    session: Session
+    env_file: Path
+    observed: Mapping[str, Observed]
+    health: Mapping[str, Health] | None = None
+
+    @property
+    def state(self) -> State:
+        """The state of the whole session."""
+        states = {s: self.seen(s).state for s in self.session.services}
+        ready = None if self.health is None else {s: h.ready for s, h in self.health.items()}
+        return overall(states, ready)
+
+    def seen(self, service: str) -> Observed:
+        """Return what the runtime sees of a service."""
+        return self.observed.get(service, plan.UNSEEN)
+
+    def data(self) -> dict[str, Any]:
+        """Return the session as JSON output shows it: no secret, `ready` null if nobody asked."""
+        session = self.session
+        return {
+            "id": session.id,
+            "short": session.short,
+            "name": session.name,
+            "runtime": session.runtime,
+            "project": session.project,
+            "created_at": session.created_at,
+            "folder": session.folder,
+            "state": self.state.value,
+            "env_file": str(self.env_file),
+            "services": {service: self._service(service) for service in session.services},
+        }
+
+    def _service(self, service: str) -> dict[str, Any]:
+        seen = self.seen(service)
+        health = None if self.health is None else self.health.get(service)
+        urls = self.session.urls(service)
+        return {
+            "state": seen.state.value,
+            "ready": None if health is None else health.ready,
+            "product": health.product if health else "",
+            "version": health.version if health else "",
+            "note": _note(service, health.product if health else ""),
+            "latency_ms": health.latency_ms if health else None,
+            "problem": self._problem(service),
+            "exit_status": seen.exit_status,
+            "log_tail": list(seen.log_tail),
+            "endpoints": {
+                name: {
+                    "host": catalog.HOST,
+                    "port": self.session.port(f"{service}.{name}"),
+                    "url": url,
+                }
+                for name, url in urls.items()
+            },
+        }
+
+    def _problem(self, service: str) -> str:
+        health = None if self.health is None else self.health.get(service)
+        if health is None or health.ready:
+            return ""
+        seen = self.seen(service)
+        if seen.state is not State.RUNNING and seen.exit_status is not None:
+            return f"it ended with exit status {seen.exit_status}"
+        return health.problem
+
+
+def _note(service: str, product: str) -> str:
+    """Say it where somebody could take one product for another."""
+    if service == "neo4j" and product not in ("", "Neo4j"):
+        return "speaks Bolt and Cypher, but is not Neo4j"
+    return ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a command did to a session: where it stands now, and what did not work."""
+
+    view: SessionView
+    problems: tuple[Problem, ...] = ()
+
+
+def problems_of(view: SessionView, tails: Mapping[str, Sequence[str]]) -> tuple[Problem, ...]:
+    """Return a problem for each service that is not ready, with its exit status and last lines."""
+    problems = []
+    for service, data in view.data()["services"].items():
+        if data["ready"] is not False:
+            continue
+        tail = tails.get(service) or data["log_tail"]
+        lines = f"; its last lines: {' | '.join(tail)}" if tail else ""
+        problems.append(
+            Problem(
+                "service-not-ready",
+                f"{service} is not ready: {data['problem']}{lines}",
+                f"try 'simbuilder session start {view.session.short}'",
+            )
+        )
+    return tuple(problems)

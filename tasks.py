@@ -1,0 +1,193 @@
+#!/usr/bin/env python3
+"""Everything a developer does here, on the standard library alone: `python3 tasks.py --help`.
+
+Sets up its own `.venv` (with uv inside it) from the hashed `requirements.txt`. What is already done
+is not done again: a stamp in `.venv` remembers what it was made from.
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+STAMP = VENV / ".simbuilder-stamp"
+LOWEST_PYTHON = (3, 11)
+SOURCES = ("src", "tests", "benchmarks", "tasks.py")
+
+
+def say(text):
+    """Tell the user what is going on; stdout belongs to the tools."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def tool(name):
+    """Return the path of a program inside `.venv`."""
+    return str(VENV / "bin" / name)
+
+
+def run(*argv, **more):
+    """Run a command in the project's folder and return its exit status."""
+    return subprocess.run(argv, cwd=ROOT, check=False, **more).returncode
+
+
+def step(title, *argv):
+    """Run one step of the set-up; its output is shown only if it fails."""
+    began = time.monotonic()
+    print(f"{title} ... ", end="", file=sys.stderr, flush=True)
+    done = subprocess.run(argv, cwd=ROOT, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        say("failed")
+        say(done.stdout + done.stderr)
+        say("hint: check the network and pip's proxy and registry settings, then run this again")
+        raise SystemExit(1)
+    say(f"{time.monotonic() - began:.1f} s")
+
+
+def stamp():
+    """Return what `.venv` must have been made from to be up to date."""
+    digest = hashlib.sha256(sys.version.encode() + str(ROOT).encode())
+    for name in ("requirements.txt", "pyproject.toml"):
+        digest.update((ROOT / name).read_bytes())
+    return digest.hexdigest()
+
+
+def bootstrap(_options=None):
+    """Set up .venv with everything in it; nothing happens if it is up to date."""
+    if STAMP.exists() and STAMP.read_text() == stamp():
+        return 0
+    if not (VENV / "bin" / "python").exists() or not _same_python():
+        shutil.rmtree(VENV, ignore_errors=True)
+        step("creating .venv", sys.executable, "-m", "venv", str(VENV))
+    if not Path(tool("uv")).exists():
+        pins = (ROOT / "requirements.txt").read_text().splitlines()
+        uv = next(line.split()[0] for line in pins if line.startswith("uv=="))
+        step("installing uv", tool("python"), "-m", "pip", "install", "-q", uv)
+    uv = (tool("uv"), "pip")
+    into = ("--python", tool("python"), "--compile-bytecode")
+    step(
+        "installing packages",
+        *(*uv, "sync", *into, "--require-hashes", "requirements.txt"),
+    )
+    step(
+        "installing simbuilder",
+        *(*uv, "install", *into, "--no-deps", "--no-build-isolation", "-e", "."),
+    )
+    # environments with PYTHONDONTWRITEBYTECODE would compile our modules at every start
+    step("compiling", tool("python"), "-m", "compileall", "-q", "src")
+    STAMP.write_text(stamp())
+    return 0
+
+
+def _same_python():
+    config = (VENV / "pyvenv.cfg").read_text()
+    return f"version = {sys.version.split()[0]}" in config
+
+
+def start(options):
+    """Create this folder's session (or take the one it has), start it, prove it ready."""
+    bootstrap()
+    argv = ("session", "create", "--reuse", "--start-containers", *options.rest)
+    return run(tool("simbuilder"), *argv)
+
+
+def test(options):
+    """Run the whole test suite and measure its coverage; more arguments go to pytest."""
+    bootstrap()
+    if options.rest:
+        return run(tool("python"), "-m", "pytest", *options.rest)
+    for old in ROOT.glob(".coverage*"):
+        old.unlink()
+    coverage = (tool("python"), "-m", "coverage")
+    status = run(*coverage, "run", "-m", "pytest")
+    run(*coverage, "combine", "-q")
+    return run(*coverage, "report") or status if status == 0 else status
+
+
+def lint(_options):
+    """Check style and formatting with ruff."""
+    bootstrap()
+    return run(tool("ruff"), "check", *SOURCES) or run(tool("ruff"), "format", "--check", *SOURCES)
+
+
+def typecheck(_options):
+    """Check types with mypy --strict."""
+    bootstrap()
+    return run(tool("mypy"))
+
+
+def format_(_options):
+    """Format the code and write .env.template and requirements.txt anew."""
+    bootstrap()
+    write = "from simbuilder.scaffolding.config import env_template; print(env_template(), end='')"
+    with (ROOT / ".env.template").open("w", encoding="utf-8") as file:
+        status = run(tool("python"), "-c", write, stdout=file)
+    return (
+        status
+        or run(
+            *(tool("uv"), "pip", "compile", "-q", "--universal", "--generate-hashes"),
+            *("--no-emit-index-url", "--no-header", "--no-annotate", "--python-version", "3.11"),
+            *("--extra", "local", "--extra", "dev", "pyproject.toml", "-o", "requirements.txt"),
+        )
+        or run(tool("ruff"), "check", "-q", "--fix", *SOURCES)
+        or run(tool("ruff"), "format", *SOURCES)
+    )
+
+
+def bench(options):
+    """Measure speed and memory as ratios within one run."""
+    bootstrap()
+    return run(tool("python"), "benchmarks/bench.py", *options.rest)
+
+
+def clean(_options):
+    """Remove .venv and caches of the tools; sessions are left alone."""
+    for name in (".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache"):
+        shutil.rmtree(ROOT / name, ignore_errors=True)
+    for path in [*ROOT.glob(".coverage*"), *ROOT.rglob("__pycache__")]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return 0
+
+
+TASKS = {
+    "bootstrap": bootstrap,
+    "start": start,
+    "test": test,
+    "lint": lint,
+    "typecheck": typecheck,
+    "format": format_,
+    "bench": bench,
+    "clean": clean,
+}
+
+
+def main():
+    """Parse the command line and run the task."""
+    if sys.version_info < LOWEST_PYTHON:
+        say("error: Python 3.11 or newer is needed, this is " + sys.version.split()[0])
+        say("hint: run tasks.py with a newer one, for example python3.12 tasks.py start")
+        return 2
+    parser = argparse.ArgumentParser(description="Develop SimBuilder.")
+    commands = parser.add_subparsers(metavar="TASK", required=True)
+    for name, task in TASKS.items():
+        summary = task.__doc__.splitlines()[0]
+        command = commands.add_parser(name, help=summary, description=summary)
+        command.set_defaults(task=task)
+    options, rest = parser.parse_known_args()
+    options.rest = rest
+    if rest and options.task not in (start, test, bench):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    os.environ.pop("VIRTUAL_ENV", None)  # ours is .venv, whichever the caller has activated
+    try:
+        return options.task(options)
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
