@@ -42,7 +42,7 @@ def _check(rooms: "Rooms", reference: str | None) -> "Result":
         if not c["ok"]
     ]
     try:
-        view = rooms.manager.status(rooms.manager.resolve(reference)).view
+        view = rooms.manager.status(rooms.manager.finder.resolve(reference)).view
     except SessionNotFoundError as error:
         if reference is not None:
             raise

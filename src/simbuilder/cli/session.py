@@ -98,7 +98,7 @@ def start(
     """Start what is not running; data and ports stay as they were."""
 
     def action(rooms: "Rooms") -> "Result":
-        session_id = rooms.manager.resolve(session)
+        session_id = rooms.manager.finder.resolve(session)
         if dry_run:
             return _planned("session start", rooms.manager.plan_start(session_id))
         return _reported("session start", rooms.manager.start(session_id, timeout))
@@ -116,7 +116,7 @@ def stop(
     """Stop the servers; data and ports are kept."""
 
     def action(rooms: "Rooms") -> "Result":
-        session_id = rooms.manager.resolve(session, destructive=True)
+        session_id = rooms.manager.finder.resolve(session, destructive=True)
         if dry_run:
             return _planned("session stop", rooms.manager.plan_stop(session_id))
         return _reported("session stop", rooms.manager.stop(session_id, timeout))
@@ -147,7 +147,8 @@ def status(session: Session = None, as_json: Json = False) -> int:
     """Show a session as its own servers describe it."""
 
     def action(rooms: "Rooms") -> "Result":
-        return _reported("session status", rooms.manager.status(rooms.manager.resolve(session)))
+        session_id = rooms.manager.finder.resolve(session)
+        return _reported("session status", rooms.manager.status(session_id))
 
     return _run("session status", as_json, action)
 
@@ -175,7 +176,7 @@ def cleanup(
         if all_:
             targets = rooms.manager.cleanup_targets()
         else:
-            targets = [rooms.manager.resolve(session, destructive=True)]
+            targets = [rooms.manager.finder.resolve(session, destructive=True)]
         if dry_run:
             from simbuilder.sessions.plan import Plan
 

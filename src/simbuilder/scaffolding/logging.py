@@ -11,6 +11,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
+import structlog.tracebacks
 
 from simbuilder.scaffolding.config import get_settings
 
@@ -50,9 +51,13 @@ def setup_logging(level: str | None = None, environment: str | None = None) -> N
     ]
     renderer: list[structlog.typing.Processor]
     if environment == "production":
-        renderer = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        # structlog's own defaults, here and below, show local variables, and with them secrets
+        tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        renderer = [
+            structlog.processors.ExceptionRenderer(tracebacks),
+            structlog.processors.JSONRenderer(),
+        ]
     else:
-        # plain tracebacks: the rich ones print local variables, and with them secrets
         renderer = [
             structlog.dev.ConsoleRenderer(
                 colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback

@@ -20,7 +20,7 @@ MARK = "SIMBUILDER_SERVER"
 Never exported to users or written to an env file, so no shell of theirs can carry it by accident.
 """
 
-_RECORD_EXIT = 'trap : HUP INT TERM; "$@"; echo "$?" > "$0"'
+_RECORD_EXIT = 'cd "$1" || exit; shift; trap : HUP INT TERM; "$@"; echo "$?" > "$0"'
 """A shell between us and the server writes down how the server ended, whenever that is.
 
 Without it the exit status of a server that dies after our command has returned is lost to init.
@@ -76,20 +76,19 @@ def run(argv: Sequence[str], env: Mapping[str, str], cwd: Path, timeout_s: float
 
 
 class Server:
-    """A server process just started: the handle lasts as long as the command that started it."""
+    """A server just started; the handle is good for as long as the command that started it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], exit_file: Path) -> None:
-        self._process = process
-        self._exit_file = exit_file
-
-    @property
-    def group(self) -> int:
+    def __init__(self, group: int) -> None:
+        self.group = group
         """The process group, which is also the pid of its leader."""
-        return self._process.pid
+        self._ended = False
 
     def ended(self) -> bool:
-        """True once the server (not only its recording shell) has come to an end."""
-        return self._process.poll() is not None
+        """True once the server, and with it the shell that records its end, is gone."""
+        if not self._ended:
+            pid, _ = os.waitpid(self.group, os.WNOHANG)
+            self._ended = pid != 0
+        return self._ended
 
 
 def spawn_server(
@@ -104,18 +103,22 @@ def spawn_server(
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
     descriptor = os.open(log, flags, 0o600)
     try:
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", _RECORD_EXIT, str(exit_file), *argv],
-            env=dict(env),
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=descriptor,
-            stderr=descriptor,
-            start_new_session=True,
+        # not subprocess.Popen: it warns about children that are still running when it is dropped
+        pid = os.posix_spawn(
+            "/bin/sh",
+            ["/bin/sh", "-c", _RECORD_EXIT, str(exit_file), str(cwd), *argv],
+            dict(env),
+            file_actions=(
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, descriptor, 1),
+                (os.POSIX_SPAWN_DUP2, descriptor, 2),
+            ),
+            setsid=True,
+            setsigdef=(signal.SIGINT, signal.SIGPIPE),  # Python ignores SIGPIPE, children would too
         )
     finally:
         os.close(descriptor)
-    return Server(process, exit_file)
+    return Server(pid)
 
 
 def marked() -> list[Marked]:

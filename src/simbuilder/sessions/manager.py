@@ -19,6 +19,7 @@ from simbuilder.scaffolding.exceptions import (
 )
 from simbuilder.scaffolding.files import folder_lock, remove_if_empty
 from simbuilder.sessions import current, plan
+from simbuilder.sessions.finder import Finder
 from simbuilder.sessions.model import (
     Health,
     Observed,
@@ -26,7 +27,6 @@ from simbuilder.sessions.model import (
     StartOutcome,
     State,
     check_name,
-    is_session_id,
 )
 from simbuilder.sessions.plan import Plan
 from simbuilder.sessions.port_manager import PortManager
@@ -77,63 +77,13 @@ class SessionManager:
         self._makers = makers
         self._emit = emit
         self._folder = folder.resolve()
-
-    # --- finding ---------------------------------------------------------------------------
-
-    def resolve(self, reference: str | None, destructive: bool = False) -> str:
-        """Return the id of the session meant by an id, a unique prefix of one, a name, or `None`.
-
-        `None` is the current session. A `.env.session` that was copied from another folder does
-        not count as current when the command is destructive. Raises `SessionNotFoundError` or,
-        for an ambiguous prefix or a copied file, `UsageError`.
-        """
-        if reference is None:
-            return self._resolve_current(destructive)
-        known = self._names()
-        by_name = [i for i, name in known.items() if name is not None and name == reference]
-        if by_name:
-            return by_name[0]
-        matches = [i for i in known if reference and i.startswith(reference.lower())]
-        if len(matches) > 1:
-            shown = ", ".join(match[:13] for match in matches)
-            raise UsageError(f"{reference!r} could be {shown}", "give more of the id")
-        if not matches:
-            shown = reference if len(reference) <= 40 else reference[:37] + "..."
-            raise SessionNotFoundError(
-                f"there is no session {shown!r}", "'simbuilder session list' shows the sessions"
-            )
-        return matches[0]
-
-    def _names(self) -> dict[str, str | None]:
-        sessions, broken = self._store.load_all()
-        return {s.id: s.name for s in sessions} | {b.id: None for b in broken}
-
-    def _resolve_current(self, destructive: bool) -> str:
-        found = current.find(self._folder)
-        if found is None:
-            raise SessionNotFoundError(
-                "there is no current session here",
-                "'simbuilder session create' makes one, 'simbuilder session list' shows all",
-            )
-        if not is_session_id(found.session_id) or not self._store.recorded(found.session_id):
-            raise SessionNotFoundError(
-                f"{found.path} names session {found.session_id[:8]!r}, which does not exist",
-                "'simbuilder session create' makes a new one and replaces the file",
-            )
-        if destructive:
-            home = Path(self._store.load(found.session_id).folder)
-            if home != found.path.parent and home.exists():
-                raise UsageError(
-                    f"{found.path} is a copy: its session belongs to {home}",
-                    f"name the session if you mean it: {found.session_id[:8]}",
-                )
-        return found.session_id
+        self.finder = Finder(store, self._folder)
 
     # --- creating --------------------------------------------------------------------------
 
     def plan_create(self, request: CreateRequest, port_range: tuple[int, int]) -> Plan:
         """Return what `create` would do, having checked the request as `create` would."""
-        reused = self._reusable(request)
+        reused = self.finder.here(request.name) if request.reuse else None
         if reused is not None:
             seen = self._observe([reused])[reused.id]
             return plan.plan_start(reused, seen) if request.start else Plan(())
@@ -149,7 +99,7 @@ class SessionManager:
         session stays, its problems are reported, and `start` tries again. Raises before anything
         is written if the request is wrong or the servers cannot be had.
         """
-        reused = self._reusable(request)
+        reused = self.finder.here(request.name) if request.reuse else None
         if reused is not None:
             self._emit(Event("note", "session", f"reusing session {reused.label}"))
             return self.start(reused.id, timeout_s) if request.start else self.status(reused.id)
@@ -170,23 +120,11 @@ class SessionManager:
         return self._runtime(request.runtime)
 
     def _check_name_is_free(self, name: str) -> None:
-        if name in self._names().values():
+        if name in self.finder.names().values():
             raise UsageError(
                 f"a session named {name!r} exists already",
                 "choose another name, or remove that session first",
             )
-
-    def _reusable(self, request: CreateRequest) -> Session | None:
-        if not request.reuse:
-            return None
-        here = [s for s in self._store.load_all()[0] if s.folder == str(self._folder)]
-        if request.name is not None:
-            here = [s for s in here if s.name == request.name]
-        found = current.find(self._folder)
-        for session in here:
-            if found is not None and session.id == found.session_id:
-                return session
-        return here[-1] if here else None
 
     def _record_new(self, request: CreateRequest, held: ExitStack) -> Session:
         """Reserve, record and make current; the session's lock stays with `held`."""
@@ -246,6 +184,7 @@ class SessionManager:
         """Start `services`, replacing ports that somebody else took; probe the others."""
         runtime = self._runtime(session.runtime)
         outcomes: dict[str, StartOutcome] = {}
+        tried: set[int] = set()
         todo: Sequence[str] = services
         for attempt in range(PORT_REPLACEMENTS + 1):
             if todo:
@@ -253,7 +192,8 @@ class SessionManager:
             lost = {s: o.taken for s, o in outcomes.items() if o.taken}
             if not lost or attempt == PORT_REPLACEMENTS:
                 break
-            session = self._replace_ports(session, lost)
+            tried |= {session.port(f"{s}.{e}") for s, taken in lost.items() for e in taken}
+            session = self._replace_ports(session, lost, tried)
             todo = tuple(lost)
         others = [s for s in session.services if s not in outcomes]
         health = {s: o.health for s, o in outcomes.items()}
@@ -262,10 +202,12 @@ class SessionManager:
         view = self._view(session, health)
         return Report(view, problems_of(view, tails))
 
-    def _replace_ports(self, session: Session, lost: Mapping[str, Sequence[str]]) -> Session:
+    def _replace_ports(
+        self, session: Session, lost: Mapping[str, Sequence[str]], tried: set[int]
+    ) -> Session:
         keys = [f"{service}.{endpoint}" for service, taken in lost.items() for endpoint in taken]
         with self._ports.transaction():
-            ports = self._ports.replace(session.id, session.ports, keys)
+            ports = self._ports.replace(session.id, session.ports, keys, tried)
             session = replace(session, ports=ports)
             self._store.save(session)
         folder = Path(session.folder)

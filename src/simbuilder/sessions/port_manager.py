@@ -134,15 +134,18 @@ class PortManager:
         self._save(ledger | {session_id: ports})
         return ports
 
-    def replace(self, session_id: str, current: Ports, keys: Iterable[str]) -> dict[str, int]:
-        """Give the session other ports for `keys` and return all its ports.
+    def replace(
+        self, session_id: str, current: Ports, keys: Iterable[str], avoid: Iterable[int] = ()
+    ) -> dict[str, int]:
+        """Give the session other ports for `keys`, none of `avoid`, and return all its ports.
 
         A new port keeps its place in a block, so that the last digit still tells what it is for.
         """
+        tried = set(avoid)
         ledger = self._load()
         ports = dict(current)
         for key in keys:
-            unusable = _ports_of(ledger) | set(ports.values()) | {current[key]}
+            unusable = _ports_of(ledger) | set(ports.values()) | {current[key]} | tried
             base = allocate(self._range, unusable, self._busy)
             ports[key] = base + catalog.endpoint_keys()[key]
         self._save(ledger | {session_id: ports})

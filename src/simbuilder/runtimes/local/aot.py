@@ -85,7 +85,7 @@ class AotCache:
             password = secrets.token_urlsafe(24)
             command = self._trainer(folder, bolt, http, password, built)
             mark = f"training:{work}"
-            env = clean_environment(work) | command.env | {process.MARK: mark}
+            env = {**clean_environment(work), **command.env, process.MARK: mark}
             server = process.spawn_server(
                 command.argv, env, work, work / "server.log", work / "exit"
             )
@@ -109,7 +109,8 @@ class AotCache:
 
     def _valid(self) -> bool:
         try:
-            return json.loads(self._seal().read_text(encoding="utf-8")) == self._print()
+            sealed: object = json.loads(self._seal().read_text(encoding="utf-8"))
+            return sealed == self._print()
         except (OSError, ValueError):  # not there, or not readable: either way not to be used
             return False
 

@@ -78,8 +78,8 @@ class LocalRuntime:
     def observe(self, session_ids: Iterable[str]) -> Mapping[str, Mapping[str, Observed]]:
         """Read the process table once, and how dead servers ended."""
         seen: dict[str, dict[str, Observed]] = {}
-        for session_id, services in self._running().items():
-            seen[session_id] = {service: Observed(State.RUNNING) for service in services}
+        for session_id, running in self._running().items():
+            seen[session_id] = {service: Observed(State.RUNNING) for service in running}
         for session_id in {*session_ids, *self._on_disk()}:
             services = seen.setdefault(session_id, {})
             for service in SERVICES:
@@ -219,7 +219,7 @@ class LocalRuntime:
         folder = make_private_folder(self._folder(session.id, service))
         command = self._servers[service].command(session, folder)
         mark = f"{session.id}:{service}:{self._root}"
-        env = clean_environment(folder) | command.env | {process.MARK: mark}
+        env = {**clean_environment(folder), **command.env, process.MARK: mark}
         log = folder / "server.log"
         log_start = log.stat().st_size if log.exists() else 0
         server = process.spawn_server(command.argv, env, folder, log, folder / "exit")

@@ -1,0 +1,62 @@
+"""What all layers share: `--require`, and where tests get their sessions from."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from simbuilder.runtimes.local import LocalRuntime
+from simbuilder.scaffolding.environment import core_settings, read_environment
+from simbuilder.scaffolding.exceptions import RuntimeUnavailableError
+from simbuilder.sessions.catalog import PROFILES
+from tests.support import PORT_RANGE
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--require",
+        default="local",
+        help="comma separated tools whose absence fails tests instead of skipping them",
+    )
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the developer's settings out of the tests, but for where downloads are cached."""
+    cache = core_settings(read_environment(Path(__file__).parent)).cache_dir
+    for name in list(os.environ):
+        if name.startswith(("SIMBUILDER_", "NEO4J_", "NATS_", "AZURE_", "AZURITE_", "CORE_API")):
+            monkeypatch.delenv(name)
+    for name in ("LOG_LEVEL", "ENVIRONMENT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SIMBUILDER_CACHE_DIR", str(cache))
+    monkeypatch.setenv("SIMBUILDER_PORT_RANGE_START", str(PORT_RANGE[0]))
+    monkeypatch.setenv("SIMBUILDER_PORT_RANGE_END", str(PORT_RANGE[1]))
+
+
+@pytest.fixture(scope="session")
+def cache_dir() -> Path:
+    """The user's cache folder: what is downloaded once serves all test runs."""
+    return core_settings(read_environment(Path(__file__).parent)).cache_dir
+
+
+@pytest.fixture(scope="session")
+def local_servers(request: pytest.FixtureRequest, cache_dir: Path) -> Path:
+    """Make sure the local servers are installed; without them skip, or fail if required."""
+    required = request.config.getoption("--require").split(",")
+    try:
+        LocalRuntime(cache_dir / "unused", cache_dir).prepare(PROFILES["default"], print)
+    except RuntimeUnavailableError as error:
+        if "local" in required:
+            pytest.fail(f"required: {error}")
+        pytest.skip(f"no local servers: {error}")
+    return cache_dir
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout of its own, current while the test runs."""
+    folder = tmp_path / "project"
+    (folder / ".git").mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    return folder

@@ -1,0 +1,89 @@
+"""Builders of values that many tests need."""
+
+import itertools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from simbuilder.runtimes.memory import MemoryRuntime
+from simbuilder.sessions import catalog
+from simbuilder.sessions.manager import CreateRequest, Makers, SessionManager
+from simbuilder.sessions.model import Session
+from simbuilder.sessions.port_manager import PortManager, PortRange
+from simbuilder.sessions.result import Event
+from simbuilder.sessions.runtime import Runtime
+from simbuilder.sessions.store import SessionStore
+
+PORT_RANGE = (31000, 32759)
+"""Tests stay out of the first blocks, where a developer's own sessions live."""
+
+
+def session_id(number: int) -> str:
+    return f"{number:08x}-0000-4000-8000-000000000000"
+
+
+def session(
+    number: int = 1,
+    *,
+    name: str | None = None,
+    runtime: str = "memory",
+    base: int = 31000,
+    services: tuple[str, ...] = ("neo4j", "nats", "azurite"),
+) -> Session:
+    return Session(
+        id=session_id(number),
+        name=name,
+        runtime=runtime,
+        folder="/nowhere",
+        created_at=f"2026-01-01T00:00:{number % 60:02d}.000+00:00",
+        services=services,
+        ports={key: base + offset for key, offset in catalog.endpoint_keys().items()},
+        secrets={
+            "neo4j": "graph-secret",
+            "nats": "bus-secret",
+            "azurite": "c3RvcmFnZS1zZWNyZXQ=",
+        },
+    )
+
+
+class Bench:
+    """A manager on a memory runtime, with predictable ids and a record of its events."""
+
+    def __init__(
+        self,
+        root: Path,
+        folder: Path,
+        *,
+        busy: Callable[[int], bool] = lambda _port: False,
+        runtime: MemoryRuntime | None = None,
+        ports: PortRange | None = None,
+    ) -> None:
+        self.events: list[Event] = []
+        self.runtime = runtime or MemoryRuntime()
+        self.store = SessionStore(root)
+        self.ports = PortManager(
+            root, ports or PortRange(*PORT_RANGE), self.store.ports, self.events.append, busy
+        )
+        runtimes: Mapping[str, Runtime] = {"memory": self.runtime}
+        numbers = itertools.count(1 + len(self.store.ids()))
+        times = itertools.count(1)
+        makers = Makers(
+            session_id=lambda: session_id(next(numbers)),
+            now=lambda: f"2026-01-01T00:00:{next(times):02d}.000+00:00",
+            secret=lambda service: f"{service}-secret",
+        )
+        self.manager = SessionManager(
+            self.store, self.ports, runtimes, makers, self.events.append, folder
+        )
+
+    def create(self, *, start: bool = True, name: str | None = None, reuse: bool = False) -> str:
+        request = CreateRequest(
+            services=catalog.PROFILES["default"],
+            runtime="memory",
+            name=name,
+            start=start,
+            reuse=reuse,
+        )
+        return self.manager.create(request, 5).view.session.id
+
+    def messages(self) -> list[str]:
+        return [f"{event.subject}: {event.message}" for event in self.events]

@@ -1,0 +1,107 @@
+import fcntl
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from simbuilder.scaffolding.exceptions import BusyError
+from simbuilder.scaffolding.files import (
+    folder_lock,
+    make_private_folder,
+    remove_if_empty,
+    remove_tree,
+    write_atomic,
+)
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_files_and_folders_are_private(tmp_path: Path) -> None:
+    folder = make_private_folder(tmp_path / "a" / "b")
+    write_atomic(folder / "f", "text")
+    assert (mode(folder), mode(folder.parent), mode(folder / "f")) == (0o700, 0o700, 0o600)
+
+
+def test_a_failed_write_leaves_the_old_text_and_no_rubbish(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    write_atomic(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_atomic(path, "new \ud800")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_symlink_is_replaced_not_followed(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.write_text("precious")
+    (tmp_path / "link").symlink_to(target)
+    write_atomic(tmp_path / "link", "new")
+    assert target.read_text() == "precious"
+    assert not (tmp_path / "link").is_symlink()
+
+
+def test_removing_a_tree_does_not_follow_symlinks(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "f").write_text("x")
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "link").symlink_to(precious)
+    remove_tree(tree)
+    remove_tree(tree)
+    assert (precious / "f").exists()
+    assert not tree.exists()
+    (tmp_path / "direct").symlink_to(precious)
+    remove_tree(tmp_path / "direct")
+    assert (precious / "f").exists()
+
+
+def test_only_an_empty_folder_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "f").touch()
+    (tmp_path / "empty").mkdir()
+    for name in ("full", "empty", "absent"):
+        remove_if_empty(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["full"]
+    with pytest.raises(NotADirectoryError):
+        remove_if_empty(tmp_path / "full" / "f")
+
+
+def test_a_held_lock_is_waited_for_then_reported(tmp_path: Path) -> None:
+    waits: list[str] = []
+    with (
+        folder_lock(tmp_path / "x", 0, "x"),
+        pytest.raises(BusyError, match="working on x"),
+        folder_lock(tmp_path / "x", 0.1, "x", lambda: waits.append("waiting")),
+    ):
+        pass
+    assert waits == ["waiting"]
+    with folder_lock(tmp_path / "x", 0, "x"):
+        pass
+
+
+def test_a_lock_survives_the_removal_of_its_folder(tmp_path: Path) -> None:
+    """Whoever waited for a folder that was removed must not believe to hold the new one."""
+    folder = tmp_path / "x"
+    inside: list[int] = []
+    entered = threading.Event()
+
+    def contend() -> None:
+        with folder_lock(folder, 5, "x"):
+            inside.append(os.stat(folder).st_ino)
+            entered.set()
+
+    with folder_lock(folder, 0, "x"):
+        thread = threading.Thread(target=contend)
+        thread.start()
+        folder.rmdir()
+        folder.mkdir()
+        other = os.open(folder, os.O_RDONLY)
+        fcntl.flock(other, fcntl.LOCK_EX)
+    assert not entered.wait(0.2)
+    os.close(other)
+    thread.join()
+    assert inside == [folder.stat().st_ino]

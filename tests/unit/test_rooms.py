@@ -1,0 +1,90 @@
+"""Who may know whom, read from the code's own imports."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[2] / "src"
+MODULES = sorted(SOURCE.rglob("*.py"))
+
+FORBIDDEN = {
+    "simbuilder.scaffolding": ("simbuilder.sessions", "simbuilder.runtimes", "simbuilder.cli"),
+    "simbuilder.sessions": ("simbuilder.runtimes", "simbuilder.cli"),
+    "simbuilder.runtimes": (
+        "simbuilder.cli",
+        "simbuilder.sessions.manager",
+        "simbuilder.sessions.store",
+        "simbuilder.sessions.finder",
+        "simbuilder.sessions.current",
+    ),
+}
+PURE = {
+    f"simbuilder.sessions.{name}"
+    for name in ("model", "catalog", "envfile", "plan", "result", "runtime", "view")
+} | {"simbuilder.scaffolding.dotenv", "simbuilder.scaffolding.exceptions"}
+IMPURE_LIBRARY = {"os", "time", "uuid", "random", "secrets", "socket", "subprocess", "threading"}
+DOORS = {
+    "subprocess": {"simbuilder.scaffolding.process"},
+    "psutil": {"simbuilder.scaffolding.process"},
+    "fcntl": {"simbuilder.scaffolding.files"},
+    "neo4j": {"simbuilder.runtimes.probes"},
+    "nats": {"simbuilder.runtimes.probes"},
+    "structlog": {"simbuilder.scaffolding.logging"},
+    "pydantic": {"simbuilder.scaffolding.config"},
+    "pydantic_settings": {"simbuilder.scaffolding.config"},
+    "rich": {"simbuilder.cli.render"},
+}
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def within(name: str, room: str) -> bool:
+    return name == room or name.startswith(f"{room}.")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_imports_only_what_its_room_may_know(path: Path) -> None:
+    module = name_of(path)
+    for found in imports(path):
+        for room, forbidden in FORBIDDEN.items():
+            if within(module, room):
+                assert not any(within(found, other) for other in forbidden), found
+        if module in PURE:
+            assert found.split(".")[0] not in IMPURE_LIBRARY, found
+            if within(found, "simbuilder"):
+                assert any(within(found, pure) for pure in PURE) or found in (
+                    "simbuilder.scaffolding",
+                    "simbuilder.sessions",
+                ), found
+        for library, doors in DOORS.items():
+            assert not within(found, library) or module in doors, found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_doors_of_the_language_stay_shut(path: Path) -> None:
+    module = name_of(path)
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv"):
+            owner = node.value.id if isinstance(node.value, ast.Name) else ""
+            assert owner != "os" or module == "simbuilder.scaffolding.environment"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id != "print", "printing belongs to cli.render"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_files_stay_readable(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 400
