@@ -91,7 +91,7 @@ def test_a_lock_survives_the_removal_of_its_folder(tmp_path: Path) -> None:
 
     def contend() -> None:
         with folder_lock(folder, 5, "x"):
-            inside.append(os.stat(folder).st_ino)
+            inside.append(folder.stat().st_ino)
             entered.set()
 
     with folder_lock(folder, 0, "x"):

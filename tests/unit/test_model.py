@@ -71,6 +71,13 @@ def test_no_secret_in_the_repr() -> None:
     assert "secret" not in repr(session())
 
 
+COMPLETE = """
+SIMBUILDER_SESSION_ID SIMBUILDER_SESSION_SHORT COMPOSE_PROJECT_NAME NEO4J_PORT NEO4J_HTTP_PORT
+NATS_PORT NATS_HTTP_PORT AZURITE_BLOB_PORT AZURITE_QUEUE_PORT AZURITE_TABLE_PORT CORE_API_PORT
+API_GATEWAY_PORT NEO4J_URI NEO4J_USER NEO4J_PASSWORD NEO4J_DATABASE NATS_URL SERVICE_BUS_URL
+AZURE_STORAGE_CONNECTION_STRING CORE_API_URL API_GATEWAY_URL
+"""
+
 RUN, STOP, UNKNOWN = State.RUNNING, State.STOPPED, State.UNKNOWN
 
 
@@ -97,7 +104,7 @@ def test_the_env_file_is_complete() -> None:
     one = session()
     values = dotenv.parse(envfile.render(one))[0]
     assert values == envfile.variables(one)
-    assert list(values) == ["SIMBUILDER_SESSION_ID", "SIMBUILDER_SESSION_SHORT", "COMPOSE_PROJECT_NAME", "NEO4J_PORT", "NEO4J_HTTP_PORT", "NATS_PORT", "NATS_HTTP_PORT", "AZURITE_BLOB_PORT", "AZURITE_QUEUE_PORT", "AZURITE_TABLE_PORT", "CORE_API_PORT", "API_GATEWAY_PORT", "NEO4J_URI", "NEO4J_USER", "NEO4J_PASSWORD", "NEO4J_DATABASE", "NATS_URL", "SERVICE_BUS_URL", "AZURE_STORAGE_CONNECTION_STRING", "CORE_API_URL", "API_GATEWAY_URL"]
+    assert list(values) == COMPLETE.split()
     assert values["NEO4J_URI"] == "bolt://127.0.0.1:31000"
     assert values["NATS_URL"] == "nats://simbuilder:bus-secret@127.0.0.1:31002"
     assert values["COMPOSE_PROJECT_NAME"] == "simbuilder-00000001"

@@ -132,8 +132,16 @@ def test_exhaustion_changes_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "null", '{"version": 2, "sessions": {}}', '{"version": 1}']
-    + ['{"version": 1, "sessions": {"a": 1}}', '{"version": 1, "sessions": {"a": {"b": "c"}}}'],
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"version": 2, "sessions": {}}',
+        '{"version": 1}',
+        '{"version": 1, "sessions": {"a": 1}}',
+        '{"version": 1, "sessions": {"a": {"b": "c"}}}',
+    ],
 )
 def test_an_unreadable_ledger_is_kept_aside_and_written_anew(tmp_path: Path, text: str) -> None:
     ledger = Ledger(tmp_path)

@@ -1,6 +1,5 @@
 """The `simbuilder` command: its shape, and the last line of defence around it."""
 
-import os
 import signal
 import sys
 from types import FrameType
@@ -52,15 +51,12 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         status = app(standalone_mode=False)
-        sys.stdout.flush()
         return int(status or 0)
     except typer.TyperException as error:  # how typer says that the arguments are wrong
         return render.usage_error(error.format_message(), sys.argv[1:])
     except (KeyboardInterrupt, typer.Abort):
         return 130
-    except BrokenPipeError:
-        # whoever read our output has seen enough; Python would complain at exit once more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except render.ReaderLeft:
         return 128 + signal.SIGPIPE
 
 

@@ -6,6 +6,7 @@ show it, so no output ever fails for its characters.
 
 import io
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,10 @@ from simbuilder.sessions.result import (
     Status,
     failure,
 )
+
+
+class ReaderLeft(Exception):  # noqa: N818 - it is news, not an error
+    """Whoever read our output has seen enough, as in `simbuilder session list | head -1`."""
 
 
 def prepare_streams() -> None:
@@ -50,14 +55,20 @@ def may_ask() -> bool:
 
 def show(result: Result, as_json: bool) -> None:
     """Show a result as JSON for programs or as text for people."""
+    try:
+        if as_json:
+            line(json.dumps(result.envelope(), indent=1))
+        elif "plan" in result.data:
+            _show_plan(result.data)
+        elif result.status is not Status.ERROR:
+            _VIEWS[result.command](result.data)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would try, and complain, once more at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise ReaderLeft from None
     if as_json:
-        line(json.dumps(result.envelope(), indent=1))
         return
-    if "plan" in result.data:
-        _show_plan(result.data)
-    elif result.status is not Status.ERROR:
-        _VIEWS[result.command](result.data)
-    sys.stdout.flush()
     for problem in result.problems:
         _show_problem(problem, "error" if result.exit_status else "note")
 

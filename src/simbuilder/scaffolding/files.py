@@ -69,8 +69,8 @@ def folder_lock(
 ) -> Iterator[None]:
     """Hold an exclusive lock on the folder `path`, creating it if needed.
 
-    The lock is `flock` on the folder itself: no lock file to leave behind or to go stale, and the
-    kernel drops it with the process. `on_wait` is called once if somebody else holds it. Raises
+    The lock is `flock` on the folder itself: no lock file to go stale, and the kernel drops it with
+    the process. A folder that is empty in the end is removed. `on_wait` is called once if somebody else holds it. Raises
     `BusyError` after `timeout_s`; `what` names the locked thing in its message.
     """
     deadline = time.monotonic() + timeout_s
@@ -98,6 +98,7 @@ def folder_lock(
     try:
         yield
     finally:
+        remove_if_empty(path)
         os.close(descriptor)
 
 

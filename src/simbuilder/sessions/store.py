@@ -120,5 +120,9 @@ class SessionStore:
         folder = self.folder(session_id)
         (folder / RECORD_FILE).unlink(missing_ok=True)
         remove_tree(folder)
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Remove the state folder if nothing is left in it."""
         remove_if_empty(self._folder)
         remove_if_empty(self.root)

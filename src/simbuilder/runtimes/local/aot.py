@@ -72,7 +72,6 @@ class AotCache:
                     emit(Event("done", "neo4j", f"start-up cache built in {took:.0f} s"))
                 else:
                     emit(Event("failed", "neo4j", "no start-up cache; it starts slower without"))
-                remove_tree(self._cache / "aot.lock")
         except BusyError:
             emit(Event("note", "neo4j", "another command builds its start-up cache meanwhile"))
 

