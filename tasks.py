@@ -78,10 +78,14 @@ def bootstrap(_options=None):
         "installing simbuilder",
         *(*uv, "install", *into, "--no-deps", "--no-build-isolation", "-e", "."),
     )
-    # environments with PYTHONDONTWRITEBYTECODE would compile our modules at every start
-    step("compiling", tool("python"), "-m", "compileall", "-q", "src")
+    compile_sources()
     STAMP.write_text(stamp())
     return 0
+
+
+def compile_sources():
+    """Compile our modules: with PYTHONDONTWRITEBYTECODE set, every start would do it again."""
+    return run(tool("python"), "-m", "compileall", "-q", "src")
 
 
 def _same_python():
@@ -142,6 +146,7 @@ def format_(_options):
 def bench(options):
     """Measure speed and memory as ratios within one run."""
     bootstrap()
+    compile_sources()
     return run(tool("python"), "benchmarks/bench.py", *options.rest)
 
 

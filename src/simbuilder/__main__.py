@@ -1,8 +1,6 @@
 """`python -m simbuilder` is the `simbuilder` command."""
 
-import sys
-
-from simbuilder.cli.app import main
+from simbuilder.cli.app import entry
 
 if __name__ == "__main__":
-    sys.exit(main())
+    entry()

@@ -162,7 +162,7 @@ def test_ctrl_c_at_any_moment(cli: Cli, moment: float) -> None:
 
 def test_a_polite_end_is_clean_too(cli: Cli) -> None:
     running = cli.popen("session", "create", "--start-containers")
-    wait_for(lambda: cli.state.exists())
+    wait_for(cli.state.exists)
     running.terminate()
     _, err = running.communicate(timeout=30)
     assert running.returncode in (0, 143)

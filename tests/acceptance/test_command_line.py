@@ -14,6 +14,10 @@ from tests.acceptance.conftest import COMMAND, Answer, Cli
 UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
+SESSION_KEYS = {"id", "short", "name", "runtime", "project", "created_at", "state"}
+SESSION_KEYS |= {"env_file", "services"}
+
+
 def check_envelope(answer: Answer, command: str, status: str) -> Any:
     envelope = answer.envelope()
     assert list(envelope) == ["version", "command", "status", "data", "problems"]
@@ -25,8 +29,7 @@ def check_envelope(answer: Answer, command: str, status: str) -> Any:
 
 
 def check_session(session: Any, state: str) -> None:
-    keys = ["id", "short", "name", "runtime", "project", "created_at", "state", "env_file", "services"]
-    assert set(keys) <= set(session)
+    assert set(session) >= SESSION_KEYS
     assert UUID4.fullmatch(session["id"])
     assert session["short"] == session["id"][:8]
     assert session["project"] == f"simbuilder-{session['short']}"
@@ -144,7 +147,7 @@ def test_bad_input_gets_one_sentence_a_hint_and_its_status(
 @pytest.mark.parametrize(
     ("env", "word"),
     [
-        ({"SIMBUILDER_PORT_RANGE_START": "39000", "SIMBUILDER_PORT_RANGE_END": "31000"}, "reversed"),
+        ({"SIMBUILDER_PORT_RANGE_END": "30000"}, "reversed"),
         ({"SIMBUILDER_PORT_RANGE_START": "80"}, "SIMBUILDER_PORT_RANGE_START='80'"),
         ({"SIMBUILDER_RUNTIME": "podman"}, "SIMBUILDER_RUNTIME='podman' (from environment)"),
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL='loud'"),

@@ -30,8 +30,8 @@ def test_parse_names_the_lines_it_cannot_read(line: str) -> None:
     assert dotenv.parse(f"X=1\n{line}\nY=2") == ({"X": "1", "Y": "2"}, [2])
 
 
-NASTY = ['', 'plain', 'a b', 'a;b', '$HOME', '`id`', '$(id)', "'", '"']
-NASTY += ['\\', '\\n', '#', ' # x', 'é']
+NASTY = ["", "plain", "a b", "a;b", "$HOME", "`id`", "$(id)", "'", '"']
+NASTY += ["\\", "\\n", "#", " # x", "é"]
 
 
 @pytest.mark.parametrize("value", NASTY)

@@ -284,5 +284,3 @@ def test_whenever_the_command_dies_cleanup_still_works(
     assert runtime.observe(()) == {}
     assert [path.name for path in folder.parent.iterdir()] == ["project"]
     assert [path.name for path in folder.iterdir()] == [".git"]
-
-

@@ -46,7 +46,8 @@ def test_a_newer_record_is_refused_not_guessed() -> None:
 def test_a_damaged_record_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"has no valid|names an unknown"):
         from_record(to_record(session()) | change)
-    for other in ([], None, "x", 3):
+    others: list[Any] = [[], None, "x", 3]
+    for other in others:
         with pytest.raises(ValueError, match="not a JSON object"):
             from_record(other)
 
@@ -97,7 +98,8 @@ def test_the_state_of_a_session(
     states: tuple[State, ...], ready: tuple[bool, ...] | None, expected: State
 ) -> None:
     named = dict(zip("ab", states, strict=True))
-    assert overall(named, ready and dict(zip("ab", ready, strict=True))) is expected
+    asked = None if ready is None else dict(zip("ab", ready, strict=True))
+    assert overall(named, asked) is expected
 
 
 def test_the_env_file_is_complete() -> None:

@@ -1,9 +1,12 @@
 """The `simbuilder` command: its shape, and the last line of defence around it."""
 
+import gc
+import os
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -47,6 +50,7 @@ def main() -> int:
     """Run the command line and return its exit status; every way out leads through here."""
     from simbuilder.cli import render
 
+    gc.disable()  # a command ends before its garbage matters; saves 20 ms of a session start
     render.prepare_streams()
     signal.signal(signal.SIGTERM, _terminate)
     try:
@@ -58,6 +62,18 @@ def main() -> int:
         return 130
     except render.ReaderLeft:
         return 128 + signal.SIGPIPE
+
+
+def entry() -> NoReturn:
+    """Run the command line and end the process at once.
+
+    Taking the interpreter apart would cost 40 ms more, half of what `session list` needs in all.
+    """
+    status = main()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(BrokenPipeError):
+            stream.flush()
+    os._exit(status)
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> None:

@@ -13,12 +13,16 @@ from simbuilder.sessions.model import Health, Session
 
 
 def accepts(port: int) -> bool:
-    """True if something accepts TCP connections on the port; a fraction of a millisecond."""
+    """True if something accepts TCP connections on the port; a fraction of a millisecond.
+
+    In the ephemeral range the kernel may give our own end the very port we ask for, and TCP then
+    connects the socket to itself; that is nobody's answer.
+    """
     try:
-        socket.create_connection((catalog.HOST, port), timeout=1).close()
+        with socket.create_connection((catalog.HOST, port), timeout=1) as connection:
+            return bool(connection.getsockname() != connection.getpeername())
     except OSError:
         return False
-    return True
 
 
 def probe(session: Session, service: str, timeout_s: float) -> Health:

@@ -70,8 +70,8 @@ def folder_lock(
     """Hold an exclusive lock on the folder `path`, creating it if needed.
 
     The lock is `flock` on the folder itself: no lock file to go stale, and the kernel drops it with
-    the process. A folder that is empty in the end is removed. `on_wait` is called once if somebody else holds it. Raises
-    `BusyError` after `timeout_s`; `what` names the locked thing in its message.
+    the process. A folder that is empty in the end is removed. `on_wait` is called once if somebody
+    else holds it. Raises `BusyError` after `timeout_s`; `what` names the thing in its message.
     """
     deadline = time.monotonic() + timeout_s
     waited = False

