@@ -170,7 +170,7 @@ def bench_session(home: Home, bare: BareServers) -> bool:
                 times = bare.start_and_stop(service, tuned)
                 alone.setdefault((service, tuned), []).append(times)
     for (service, tuned), times in alone.items():
-        start, stop = (statistics.median(column) for column in zip(*times, strict=True))
+        start, stop = (statistics.median(t[column] for t in times) for column in (0, 1))
         how = "SimBuilder's caches" if tuned else "by hand"
         print(f"  {service} alone, {how}: ready in {start:.3f} s, stops in {stop:.3f} s")
     slowest = _slowest(alone, 0, tuned=False)

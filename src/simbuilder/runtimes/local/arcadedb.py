@@ -90,6 +90,7 @@ def _write_arguments(folder: Path, bolt: int, http: int) -> Path:
         "server.defaultDatabases": f"{catalog.NEO4J_DATABASE}[]",
         "server.plugins": "Bolt:com.arcadedb.bolt.BoltProtocolPlugin",
         "server.mode": "production",
+        "serverMetrics": "false",
         "bolt.host": catalog.HOST,
         "bolt.port": bolt,
         "server.httpIncomingHost": catalog.HOST,
