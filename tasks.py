@@ -58,7 +58,7 @@ def stamp():
 
 
 def bootstrap(_options=None):
-    """Set up .venv with everything in it; nothing happens if it is up to date."""
+    """Set up .venv with everything in it, if it is not up to date."""
     if STAMP.exists() and STAMP.read_text() == stamp():
         return 0
     if not (VENV / "bin" / "python").exists() or not _same_python():
@@ -94,14 +94,14 @@ def _same_python():
 
 
 def start(options):
-    """Create this folder's session (or take the one it has), start it, prove it ready."""
+    """Create or reuse a session, start it, prove it ready."""
     bootstrap()
     argv = ("session", "create", "--reuse", "--start-containers", *options.rest)
     return run(tool("simbuilder"), *argv)
 
 
 def test(options):
-    """Run the whole test suite and measure its coverage; more arguments go to pytest."""
+    """Run the test suite; arguments go to pytest."""
     bootstrap()
     if options.rest:
         return run(tool("python"), "-m", "pytest", *options.rest)
@@ -126,7 +126,7 @@ def typecheck(_options):
 
 
 def format_(_options):
-    """Format the code and write .env.template and requirements.txt anew."""
+    """Format the code, renew .env.template and requirements.txt."""
     bootstrap()
     write = "from simbuilder.scaffolding.config import env_template; print(env_template(), end='')"
     with (ROOT / ".env.template").open("w", encoding="utf-8") as file:
@@ -151,7 +151,7 @@ def bench(options):
 
 
 def clean(_options):
-    """Remove .venv and caches of the tools; sessions are left alone."""
+    """Remove .venv and tool caches; sessions are left alone."""
     for name in (".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache"):
         shutil.rmtree(ROOT / name, ignore_errors=True)
     for path in [*ROOT.glob(".coverage*"), *ROOT.rglob("__pycache__")]:
@@ -177,7 +177,10 @@ def main():
         say("error: Python 3.11 or newer is needed, this is " + sys.version.split()[0])
         say("hint: run tasks.py with a newer one, for example python3.12 tasks.py start")
         return 2
-    parser = argparse.ArgumentParser(description="Develop SimBuilder.")
+    parser = argparse.ArgumentParser(
+        description="Develop SimBuilder.",
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=30),
+    )
     commands = parser.add_subparsers(metavar="TASK", required=True)
     for name, task in TASKS.items():
         summary = task.__doc__.splitlines()[0]

@@ -169,8 +169,8 @@ def bench_session(home: Home, bare: BareServers) -> bool:
             for tuned in (False, True):
                 times = bare.start_and_stop(service, tuned)
                 alone.setdefault((service, tuned), []).append(times)
-    for (service, tuned), times in alone.items():
-        start, stop = (statistics.median(t[column] for t in times) for column in (0, 1))
+    for (service, tuned), pairs in alone.items():
+        start, stop = (statistics.median(pair[column] for pair in pairs) for column in (0, 1))
         how = "SimBuilder's caches" if tuned else "by hand"
         print(f"  {service} alone, {how}: ready in {start:.3f} s, stops in {stop:.3f} s")
     slowest = _slowest(alone, 0, tuned=False)

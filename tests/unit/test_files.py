@@ -101,7 +101,10 @@ def test_a_lock_survives_the_removal_of_its_folder(tmp_path: Path) -> None:
         folder.mkdir()
         other = os.open(folder, os.O_RDONLY)
         fcntl.flock(other, fcntl.LOCK_EX)
+    # the first holder let go, and must not have taken the new folder with it
+    remade = folder.stat().st_ino
     assert not entered.wait(0.2)
     os.close(other)
     thread.join()
-    assert inside == [folder.stat().st_ino]
+    assert inside == [remade]
+    assert not folder.exists()

@@ -98,7 +98,9 @@ def folder_lock(
     try:
         yield
     finally:
-        remove_if_empty(path)
+        # not if it was removed meanwhile: what is there now may be locked by somebody else
+        if _same_folder(descriptor, path):
+            remove_if_empty(path)
         os.close(descriptor)
 
 

@@ -68,7 +68,7 @@ def run(argv: Sequence[str], env: Mapping[str, str], cwd: Path, timeout_s: float
         output, _ = process.communicate(timeout=timeout_s)
     except BaseException as error:
         _signal_group(process.pid, signal.SIGKILL)
-        process.wait()
+        process.communicate()
         if isinstance(error, subprocess.TimeoutExpired):
             raise TimeoutError(f"{argv[0]} did not finish within {timeout_s:g} s") from None
         raise

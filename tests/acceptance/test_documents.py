@@ -1,0 +1,89 @@
+"""The documents say what is true: their examples are run, their tables are compared."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import COMMAND, Cli
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+SESSIONS = (ROOT / "docs" / "sessions.md").read_text()
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def test_the_readme_examples_run_as_they_stand(cli: Cli) -> None:
+    use, day = blocks(README, "console")[1:]
+    (program,) = blocks(README, "python")
+    script = cli.folder / "example.py"
+    script.write_text(program)
+    lines = [line for line in use.splitlines() if "activate" not in line]
+    shell = "\n".join(["set -eu", *lines, f"{sys.executable} example.py", *day.splitlines()])
+    assert cli("session", "create", "--start-containers").status == 0
+    path = f"{Path(COMMAND).parent}{os.pathsep}{cli.env['PATH']}"
+    done = subprocess.run(
+        ["/bin/sh", "-c", shell],
+        cwd=cli.folder,
+        env=cli.env | {"PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "['alice']" in done.stdout
+    assert "removed" in done.stdout
+    assert cli.servers() == []
+    assert not cli.state.exists()
+
+
+def test_the_first_page_names_the_two_commands_that_ci_runs() -> None:
+    assert "python3 tasks.py start " in blocks(README, "console")[0]
+    assert "python3 tasks.py test " in blocks(README, "console")[0]
+    assert "python3 tasks.py test\n" in (ROOT / ".ci" / "run").read_text()
+
+
+DOCUMENTED = re.findall(r"^\| `simbuilder ([a-z ]+)` \|", SESSIONS, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", DOCUMENTED)
+def test_every_documented_command_exists(cli: Cli, command: str) -> None:
+    assert cli(*command.split(), "--help").status == 0
+
+
+def test_every_command_is_documented(cli: Cli) -> None:
+    for group, prefix in (([], ""), (["session"], "session ")):
+        shown = cli(*group, "--help").out.split("Commands:")[1]
+        names = re.findall(r"^  ([a-z]+)", shown, re.MULTILINE)
+        assert {f"{prefix}{name}" for name in names if name != "session"} <= set(DOCUMENTED)
+
+
+def test_every_option_named_in_the_documents_exists(cli: Cli) -> None:
+    texts = "".join(
+        cli("session", name, "--help").out
+        for name in ("create", "start", "stop", "list", "status", "cleanup")
+    )
+    texts += cli("--help").out
+    for option in set(re.findall(r"`(--[a-z-]+)", SESSIONS + README)):
+        assert option in texts, option
+
+
+def test_tasks_are_listed_one_line_each() -> None:
+    argv = [sys.executable, "tasks.py", "--help"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)
+    for name in ("bootstrap", "start", "test", "lint", "typecheck", "format", "bench", "clean"):
+        assert len(re.findall(rf"^    {name} +\S", done.stdout, re.MULTILINE)) == 1
+    unknown = subprocess.run([*argv[:2], "explode"], cwd=ROOT, capture_output=True, text=True)
+    assert unknown.returncode == 2
+
+
+def test_nothing_in_the_lock_files_names_an_address() -> None:
+    assert "://" not in (ROOT / "requirements.txt").read_text()
+    lock = ROOT / "src" / "simbuilder" / "runtimes" / "local" / "azurite_package"
+    assert '"resolved"' not in (lock / "package-lock.json").read_text()
