@@ -171,6 +171,10 @@ TASKS = {
 }
 
 
+def _summary(task):
+    return task.__doc__.splitlines()[0]
+
+
 def main():
     """Parse the command line and run the task."""
     if sys.version_info < LOWEST_PYTHON:
@@ -178,13 +182,14 @@ def main():
         say("hint: run tasks.py with a newer one, for example python3.12 tasks.py start")
         return 2
     parser = argparse.ArgumentParser(
+        usage="python3 tasks.py TASK ...",
         description="Develop SimBuilder.",
-        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=30),
+        epilog="tasks:\n" + "\n".join(f"  {n:<10} {_summary(t)}" for n, t in TASKS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(metavar="TASK", required=True)
     for name, task in TASKS.items():
-        summary = task.__doc__.splitlines()[0]
-        command = commands.add_parser(name, help=summary, description=summary)
+        command = commands.add_parser(name, description=_summary(task))
         command.set_defaults(task=task)
     options, rest = parser.parse_known_args()
     options.rest = rest

@@ -78,7 +78,7 @@ def test_tasks_are_listed_one_line_each() -> None:
     argv = [sys.executable, "tasks.py", "--help"]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)
     for name in ("bootstrap", "start", "test", "lint", "typecheck", "format", "bench", "clean"):
-        assert len(re.findall(rf"^    {name} +\S", done.stdout, re.MULTILINE)) == 1
+        assert len(re.findall(rf"^  {name} +\S", done.stdout, re.MULTILINE)) == 1
     unknown = subprocess.run([*argv[:2], "explode"], cwd=ROOT, capture_output=True, text=True)
     assert unknown.returncode == 2
 
