@@ -3,6 +3,7 @@
 What a runtime is asked for here, the manager relies on; a third runtime costs one more `Case`.
 """
 
+import gc
 import os
 import signal
 import time
@@ -137,3 +138,35 @@ def test_a_session_nobody_asked_for_is_seen(case: Case) -> None:
     one = case.session(1)
     start(case, one, ("nats",))
     assert case.runtime.observe(())[one.id]["nats"].state is State.RUNNING
+
+
+@pytest.fixture
+def local(tmp_path: Path, local_servers: Path) -> Iterator[Case]:
+    """For what only real servers have: credentials, and neighbours."""
+    made = local_case(tmp_path / "local", local_servers)
+    yield made
+    made.runtime.remove(session(1).id)
+
+
+# nats-py 2.16 leaves the socket of a refused connection to the garbage collector
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_wrong_credentials_are_not_ready(local: Case) -> None:
+    one = local.session(1)
+    start(local, one)
+    wrong = replace(one, secrets=dict.fromkeys(one.secrets, "d3Jvbmc="))
+    health = local.runtime.probe(wrong, SERVICES, 5)
+    assert {s: h.ready for s, h in health.items()} == dict.fromkeys(SERVICES, False)
+    assert all(h.problem for h in health.values())
+    gc.collect()
+
+
+def test_another_state_folders_session_is_not_ours(local: Case, tmp_path: Path) -> None:
+    """Two users on one machine: neither sees, stops or removes what the other runs."""
+    one = local.session(1)
+    start(local, one, ("nats",))
+    neighbour = LocalRuntime(tmp_path / "other", tmp_path)
+    assert neighbour.observe([one.id])[one.id]["nats"].state is State.STOPPED
+    neighbour.stop(one.id, ("nats",))
+    neighbour.remove(one.id)
+    assert states(local, one)["nats"] is State.RUNNING

@@ -94,13 +94,14 @@ def test_a_lock_survives_the_removal_of_its_folder(tmp_path: Path) -> None:
             inside.append(folder.stat().st_ino)
             entered.set()
 
+    thread = threading.Thread(target=contend)
     with folder_lock(folder, 0, "x"):
-        thread = threading.Thread(target=contend)
         thread.start()
-        folder.rmdir()
-        folder.mkdir()
-        other = os.open(folder, os.O_RDONLY)
+        new = tmp_path / "new"
+        new.mkdir()
+        other = os.open(new, os.O_RDONLY)
         fcntl.flock(other, fcntl.LOCK_EX)
+        new.rename(folder)  # takes the place of the empty folder in one step
     # the first holder let go, and must not have taken the new folder with it
     remade = folder.stat().st_ino
     assert not entered.wait(0.2)

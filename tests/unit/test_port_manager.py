@@ -21,12 +21,11 @@ def free(_port: int) -> bool:
     return False
 
 
-def test_blocks_below_the_ephemeral_range_come_first() -> None:
-    ports = PortRange(30000, 30059, ephemeral_start=30025)
-    assert ports.blocks() == [30000, 30010, 30020, 30030, 30040, 30050]
-    mixed = PortRange(30000, 30039, ephemeral_start=30000)
-    assert mixed.blocks() == [30000, 30010, 30020, 30030]
-    assert len(PortRange(30000, 40000, 32768).blocks()) == 1000
+def test_blocks_outside_the_ephemeral_range_come_first() -> None:
+    ports = PortRange(30000, 30059, ephemeral=range(30015, 30041))
+    assert ports.blocks() == [30000, 30050, 30010, 30020, 30030, 30040]
+    usual = PortRange(30000, 40000, ephemeral=range(32768, 61000))
+    assert (usual.blocks()[0], len(usual.blocks())) == (30000, 1000)
 
 
 def test_a_block_with_a_busy_taken_or_reserved_port_is_stepped_over() -> None:
@@ -50,7 +49,7 @@ def test_bindable_sees_listeners_on_any_address() -> None:
 
 def test_the_system_knows_its_ephemeral_range() -> None:
     ports = system_range(30000, 40000)
-    assert 1024 < ports.ephemeral_start < 65536
+    assert 1024 <= ports.ephemeral.start < ports.ephemeral.stop <= 65536
 
 
 class Ledger:

@@ -25,7 +25,6 @@ class Rooms:
 
     settings: CoreSettings
     manager: SessionManager
-    store: SessionStore
 
 
 def rooms(emit: EventSink) -> Rooms:
@@ -45,7 +44,7 @@ def rooms(emit: EventSink) -> Rooms:
         now=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"),
         secret=_secret,
     )
-    return Rooms(settings, SessionManager(store, ports, runtimes, makers, emit, folder), store)
+    return Rooms(settings, SessionManager(store, ports, runtimes, makers, emit, folder))
 
 
 def _secret(service: str) -> str:

@@ -217,7 +217,7 @@ def _cleaned(rooms: "Rooms", targets: list[str], timeout_s: float) -> "Result":
             hint = "its record is kept; mend the cause and run the same command again"
             message = f"session {target[:8]} is only partly removed: {error}"
             problems.append(Problem("partly-removed", message, hint))
-    rooms.store.tidy()
+    rooms.manager.tidy()
     data = {"removed": removed}
     if problems:
         return partial("session cleanup", data, tuple(problems))

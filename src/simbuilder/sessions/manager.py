@@ -316,6 +316,12 @@ class SessionManager:
                 self._store.forget(session_id)
             self._emit(Event("done", session_id[:8], "removed"))
 
+    def tidy(self) -> None:
+        """Remove what interrupted commands left behind that belongs to no session."""
+        with self._ports.transaction():
+            self._ports.prune()
+            self._store.tidy()
+
     def _home(self, session_id: str) -> Path:
         """Return the session's folder, or this one where the record cannot tell."""
         try:

@@ -29,23 +29,26 @@ Ports = Mapping[str, int]
 class PortRange:
     """The ports sessions may use, both ends included.
 
-    `ephemeral_start` is the first port the kernel hands to outgoing connections; `reserved` are
-    ports an administrator keeps for somebody else.
+    `ephemeral` are the ports the kernel hands to outgoing connections; `reserved` are ports an
+    administrator keeps for somebody else.
     """
 
     start: int
     end: int
-    ephemeral_start: int = 65536
+    ephemeral: range = range(0)
     reserved: frozenset[int] = frozenset()
 
     def blocks(self) -> list[int]:
-        """Return the first port of every block, those below the ephemeral range first.
+        """Return the first port of every block, those outside the ephemeral range first.
 
         An outgoing connection can hold a port of the ephemeral range at any moment, so those blocks
         are the last resort.
         """
         bases = range(self.start, self.end - BLOCK_SIZE + 2, BLOCK_SIZE)
-        return sorted(bases, key=lambda base: base + BLOCK_SIZE > self.ephemeral_start)
+        return sorted(bases, key=self._is_ephemeral)
+
+    def _is_ephemeral(self, base: int) -> bool:
+        return base in self.ephemeral or base + BLOCK_SIZE - 1 in self.ephemeral
 
 
 def allocate(ports: PortRange, taken: Iterable[int], busy: Callable[[int], bool]) -> int:
@@ -83,11 +86,11 @@ def system_range(start: int, end: int) -> PortRange:
     """Return the range with what this machine says of it (Linux; elsewhere IANA's 49152)."""
     folder = Path("/proc/sys/net/ipv4")
     try:
-        ephemeral = int((folder / "ip_local_port_range").read_text().split()[0])
+        low, high = (int(n) for n in (folder / "ip_local_port_range").read_text().split())
         reserved = _parse_ranges((folder / "ip_local_reserved_ports").read_text().strip())
     except FileNotFoundError:  # not Linux
-        return PortRange(start, end, 49152)
-    return PortRange(start, end, ephemeral, reserved)
+        return PortRange(start, end, range(49152, 65536))
+    return PortRange(start, end, range(low, high + 1), reserved)
 
 
 def _parse_ranges(text: str) -> frozenset[int]:
@@ -156,6 +159,10 @@ class PortManager:
         ledger = self._load()
         ledger.pop(session_id, None)
         self._save(ledger)
+
+    def prune(self) -> None:
+        """Drop reservations that no record stands behind."""
+        self._save(self._load())
 
     def reserved(self) -> dict[str, Ports]:
         """Return what the ledger holds now, by session id."""
