@@ -242,9 +242,13 @@ def _live() -> Iterator[EventSink]:
                 return
             if event.subject not in bars:
                 bars[event.subject] = shown.add_task(event.subject, total=1, message="")
-            mark = {"begin": "", "done": "ok: ", "failed": "FAILED: "}[event.kind]
-            completed = 0 if event.kind == "begin" else 1
-            shown.update(bars[event.subject], message=mark + event.message, completed=completed)
+            task = bars[event.subject]
+            if event.kind == "begin":
+                shown.reset(task, message=event.message)
+            else:
+                mark = "FAILED: " if event.kind == "failed" else ""
+                shown.update(task, message=mark + event.message, completed=1)
+                shown.stop_task(task)
 
     try:
         yield sink
@@ -255,12 +259,12 @@ def _live() -> Iterator[EventSink]:
 
 def _progress_view() -> Any:
     from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress, SpinnerColumn, TextColumn
 
     return Progress(
         SpinnerColumn("line", finished_text="*"),  # an ASCII spinner
         TextColumn("{task.description:<10}", markup=False),
-        TimeElapsedColumn(),
+        TextColumn("{task.elapsed:5.1f}s"),
         TextColumn("{task.fields[message]}", markup=False),
         console=Console(stderr=True, highlight=False),
     )

@@ -5,6 +5,8 @@ the record is deleted after the last trace of the session is gone. In between, r
 command again finishes the job.
 """
 
+import errno
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -117,6 +119,8 @@ class SessionManager:
         if request.name is not None:
             check_name(request.name)
             self._check_name_is_free(request.name)
+        if not os.access(self._folder, os.W_OK):  # say so before there is a session to clean up
+            raise PermissionError(errno.EACCES, "not writable", str(self._folder / current.FILE))
         return self._runtime(request.runtime)
 
     def _check_name_is_free(self, name: str) -> None:

@@ -83,7 +83,7 @@ class SessionView:
 def _note(service: str, product: str) -> str:
     """Say it where somebody could take one product for another."""
     if service == "neo4j" and product not in ("", "Neo4j"):
-        return "speaks Bolt and Cypher, but is not Neo4j"
+        return "speaks Bolt, is not Neo4j"
     return ""
 
 
