@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -299,3 +300,25 @@ def test_progress_is_plain_in_a_pipe_and_live_on_a_terminal(cli: Cli) -> None:
     assert running.wait() == 0
     assert b"\x1b[" in shown
     assert b"ready: NATS" in shown
+
+
+def test_the_module_is_the_command(cli: Cli) -> None:
+    argv = [sys.executable, "-m", "simbuilder", "--version"]
+    done = subprocess.run(argv, cwd=cli.folder, env=cli.env, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, cli("--version").out)
+    assert re.fullmatch(r"simbuilder \d+\.\d+\.\d+\n", done.stdout)
+
+
+def test_cleanup_of_all_asks_on_a_terminal(cli: Cli) -> None:
+    assert cli("session", "create").status == 0
+    for answer, status, left in ((b"n\n", 1, 1), (b"y\n", 0, 0)):
+        master, slave = pty.openpty()
+        argv = [COMMAND, "session", "cleanup", "--all"]
+        running = subprocess.Popen(
+            argv, cwd=cli.folder, env=cli.env, stdin=slave, stdout=subprocess.DEVNULL, stderr=slave
+        )
+        os.close(slave)
+        os.write(master, answer)
+        assert running.wait(timeout=30) == status
+        os.close(master)
+        assert len(cli("session", "list", "--json").data()["sessions"]) == left

@@ -191,12 +191,12 @@ def cleanup(
 
 def _confirm(count: int) -> None:
     from simbuilder.cli import render
-    from simbuilder.scaffolding.exceptions import UsageError
+    from simbuilder.scaffolding.exceptions import SimBuilderError, UsageError
 
     if not render.may_ask():
         raise UsageError("--all needs --yes when nobody can be asked", "add --yes")
     if not typer.confirm(f"Remove {count} session(s) and all their data?", err=True):
-        raise typer.Abort
+        raise SimBuilderError("nothing was removed")
 
 
 def _cleaned(rooms: "Rooms", targets: list[str], timeout_s: float) -> "Result":
