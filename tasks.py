@@ -97,7 +97,10 @@ def start(options):
     """Create or reuse a session, start it, prove it ready."""
     bootstrap()
     argv = ("session", "create", "--reuse", "--start-containers", *options.rest)
-    return run(tool("simbuilder"), *argv)
+    status = run(tool("simbuilder"), *argv)
+    if shutil.which("simbuilder") is None:
+        say("to have simbuilder on your PATH:  . .venv/bin/activate")
+    return status
 
 
 def test(options):

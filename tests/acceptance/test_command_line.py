@@ -271,6 +271,15 @@ def test_a_reader_that_leaves_early(cli: Cli) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_closed_streams(cli: Cli, closed: str) -> None:
+    for command, status in (("session create", 0), ("session list", 0), ("session status x", 4)):
+        argv = ["/bin/sh", "-c", f"exec {COMMAND} {command} {closed}"]
+        done = subprocess.run(argv, cwd=cli.folder, env=cli.env, capture_output=True, text=True)
+        assert done.returncode == status, done.stderr
+        assert "Traceback" not in done.stderr
+
+
 def test_progress_is_plain_in_a_pipe_and_live_on_a_terminal(cli: Cli) -> None:
     piped = cli("session", "create", "--start-containers", "--services", "nats")
     assert re.search(r"^\[ +\d+\.\ds\] nats: starting$", piped.err, re.MULTILINE)

@@ -32,6 +32,22 @@ def test_the_real_environment_beats_env_which_beats_env_session(
     ]
 
 
+def test_files_are_found_from_below_and_paths_in_them_start_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".env").write_text("SIMBUILDER_STATE_DIR=kept here\n")
+    for folder in (tmp_path, below):
+        assert core_settings(read_environment(folder)).state_dir == tmp_path / "kept here"
+    monkeypatch.setenv("SIMBUILDER_STATE_DIR", "x")
+    assert core_settings(read_environment(below)).state_dir == below / "x"
+    (below / ".git").mkdir()
+    (tmp_path / ".env").write_text("LOG_LEVEL=ERROR\n")
+    assert core_settings(read_environment(below)).log_level == "INFO"
+
+
 def test_an_empty_variable_counts_as_not_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

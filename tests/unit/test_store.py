@@ -79,12 +79,21 @@ def test_the_current_session_is_found_from_below_but_not_across_a_checkout(tmp_p
     below = outer / "a" / "b"
     inner = outer / "inner"
     below.mkdir(parents=True)
+    (outer / ".git").mkdir()
     (inner / ".git").mkdir(parents=True)
     current.write(outer, session(1))
     found = current.find(below)
     assert found is not None
     assert (found.session_id, found.path) == (session_id(1), outer / ".env.session")
     assert current.find(inner) is None
+
+
+def test_outside_a_checkout_only_the_folder_itself_counts(tmp_path: Path) -> None:
+    below = tmp_path / "below"
+    below.mkdir()
+    current.write(tmp_path, session(1))
+    assert current.find(tmp_path) is not None
+    assert current.find(below) is None
 
 
 def test_an_env_file_that_is_not_ours_is_kept(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from simbuilder.sessions.result import (
@@ -28,7 +29,10 @@ class ReaderLeft(Exception):  # noqa: N818 - it is news, not an error
 
 
 def prepare_streams() -> None:
-    """Let stdout and stderr escape what they cannot encode."""
+    """Let stdout and stderr escape what they cannot encode; whoever closed them wants silence."""
+    silence = Path(os.devnull)
+    sys.stdout = sys.stdout or silence.open("w", encoding="utf-8")
+    sys.stderr = sys.stderr or silence.open("w", encoding="utf-8")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -38,10 +38,14 @@ BLOCK_SIZE = 10
 
 @dataclass(frozen=True)
 class Value:
-    """A raw setting and where it was found: `environment`, `.env`, `.env.session` or `default`."""
+    """A raw setting and where it was found: `environment`, `.env`, `.env.session` or `default`.
+
+    `base` is the folder a relative path in it starts from: that of the file, or the current one.
+    """
 
     text: str
     source: str
+    base: Path = Path()
 
 
 class Environment:
@@ -65,33 +69,52 @@ def process_environment() -> dict[str, str]:
     return dict(os.environ)
 
 
+def find_upward(folder: Path, name: str) -> Path | None:
+    """Return the nearest `name` from `folder` up to the root of its checkout, which holds `.git`.
+
+    Outside a checkout only `folder` itself counts, and folders of other users never do: settings
+    say which programs run, so nobody's `/tmp/.env` may reach those who work below `/tmp`.
+    """
+    for place in _checkout(folder):
+        if (place / name).exists():
+            return place / name
+    return None
+
+
+def _checkout(folder: Path) -> list[Path]:
+    places = []
+    for place in (folder, *folder.parents):
+        if place.stat().st_uid != os.getuid():
+            break
+        places.append(place)
+        if (place / ".git").exists():
+            return places
+    return [folder]
+
+
 def read_environment(folder: Path) -> Environment:
-    """Read the three layers for `folder`.
+    """Read the three layers for `folder`; the files are the nearest ones, see `find_upward`.
 
     Raises `ConfigurationError` for a `.env` that is unreadable or holds a line that is not
     `KEY=value`. A damaged `.env.session` is read as far as it goes: it is generated, and
     `session start` writes it anew.
     """
     values: dict[str, Value] = {}
-    session_values, _ = _read_file(folder / SESSION_FILE)
-    user_values, bad = _read_file(folder / ENV_FILE)
-    if bad:
-        raise ConfigurationError(
-            f"{folder / ENV_FILE}: line {bad[0]} is not KEY=value",
-            f"correct or remove line {bad[0]}",
-        )
-    for source, layer in (
-        (SESSION_FILE, session_values),
-        (ENV_FILE, user_values),
-        ("environment", os.environ),
-    ):
-        values.update({name: Value(text, source) for name, text in layer.items() if text})
+    for name in (SESSION_FILE, ENV_FILE):
+        path = find_upward(folder, name)
+        if path is None:
+            continue
+        found, bad = _read_file(path)
+        if bad and name == ENV_FILE:
+            raise ConfigurationError(
+                f"{path}: line {bad[0]} is not KEY=value", f"correct or remove line {bad[0]}"
+            )
+        values |= {key: Value(text, name, path.parent) for key, text in found.items() if text}
+    values |= {k: Value(text, "environment", folder) for k, text in os.environ.items() if text}
     return Environment(values)
 
 
 def _read_file(path: Path) -> tuple[dict[str, str], list[int]]:
-    if not path.exists():
-        return {}, []
     if not path.is_file():  # a FIFO would hang the reader, a directory would raise
         raise ConfigurationError(f"{path} is not a regular file", "move it away")
     try:
@@ -100,11 +123,14 @@ def _read_file(path: Path) -> tuple[dict[str, str], list[int]]:
         raise ConfigurationError(f"{path} is not UTF-8 text", "save it as UTF-8") from error
 
 
-def parse_folder(text: str) -> Path:
-    """Return an absolute folder; `~` is expanded. Raises `ValueError` for a control character."""
+def parse_folder(text: str, base: Path) -> Path:
+    """Return an absolute folder; `~` is expanded and a relative one starts from `base`.
+
+    Raises `ValueError` for a control character.
+    """
     if not text.isprintable():
         raise ValueError("is not a folder name")
-    return Path(text).expanduser().absolute()
+    return (base / Path(text).expanduser()).absolute()
 
 
 def parse_port(text: str) -> int:
@@ -176,6 +202,9 @@ def core_settings(environment: Environment) -> CoreSettings:
         "SIMBUILDER_CACHE_DIR": folders.user_cache_dir,
     }
 
+    def read_folder(name: str) -> Path:
+        return read(name, lambda text: parse_folder(text, environment.get(name).base))
+
     def read(name: str, parse: Callable[[str], T]) -> T:
         value = environment.get(name, defaults[name])
         try:
@@ -187,8 +216,8 @@ def core_settings(environment: Environment) -> CoreSettings:
             ) from None
 
     settings = CoreSettings(
-        state_dir=read("SIMBUILDER_STATE_DIR", parse_folder),
-        cache_dir=read("SIMBUILDER_CACHE_DIR", parse_folder),
+        state_dir=read_folder("SIMBUILDER_STATE_DIR"),
+        cache_dir=read_folder("SIMBUILDER_CACHE_DIR"),
         runtime=read("SIMBUILDER_RUNTIME", one_of(RUNTIMES)),
         port_start=read("SIMBUILDER_PORT_RANGE_START", parse_port),
         port_end=read("SIMBUILDER_PORT_RANGE_END", parse_port),

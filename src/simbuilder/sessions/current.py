@@ -1,14 +1,14 @@
 """Which session is the current one: the `.env.session` of a checkout, and keeping it honest."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from simbuilder.scaffolding.environment import SESSION_FILE, find_upward
 from simbuilder.scaffolding.files import write_atomic
 from simbuilder.sessions import envfile
 from simbuilder.sessions.model import Session
 
-FILE = ".env.session"
+FILE = SESSION_FILE
 
 
 @dataclass(frozen=True)
@@ -20,19 +20,10 @@ class Current:
 
 
 def find(folder: Path) -> Current | None:
-    """Return what the nearest `.env.session` names, from `folder` up to the root of its checkout.
-
-    The search ends at a folder that holds `.git` and never leaves the user's home folder, so that
-    one project's session is not mistaken for another's.
-    """
-    home = Path(os.path.expanduser("~"))
-    for place in (folder, *folder.parents):
-        session_id = read(place / FILE)
-        if session_id is not None:
-            return Current(session_id, place / FILE)
-        if (place / ".git").exists() or place == home:
-            return None
-    return None
+    """Return what the nearest `.env.session` names; see `find_upward` for how far that goes."""
+    path = find_upward(folder, FILE)
+    session_id = read(path) if path is not None else None
+    return Current(session_id, path) if session_id is not None and path is not None else None
 
 
 def read(path: Path) -> str | None:
