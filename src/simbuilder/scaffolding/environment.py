@@ -194,12 +194,11 @@ def core_settings(environment: Environment) -> CoreSettings:
 
     Raises `ConfigurationError` that names the variable, its value and where it came from.
     """
-    from platformdirs import PlatformDirs
+    from platformdirs import user_cache_dir, user_state_dir
 
-    folders = PlatformDirs("simbuilder", appauthor=False)
     defaults = DEFAULTS | {
-        "SIMBUILDER_STATE_DIR": folders.user_state_dir,
-        "SIMBUILDER_CACHE_DIR": folders.user_cache_dir,
+        "SIMBUILDER_STATE_DIR": user_state_dir("simbuilder", appauthor=False),
+        "SIMBUILDER_CACHE_DIR": user_cache_dir("simbuilder", appauthor=False),
     }
 
     def read_folder(name: str) -> Path:
