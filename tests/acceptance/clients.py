@@ -9,6 +9,8 @@ from nats.errors import Error as NatsError
 from neo4j import GraphDatabase
 from neo4j.exceptions import AuthError
 
+from tests.support import refused_by_nats
+
 Env = dict[str, str]
 
 
@@ -81,7 +83,8 @@ def bus_read(env: Env, durable: str) -> set[str]:
 def bus_refuses(env: Env) -> bool:
     host = env["NATS_URL"].split("@")[1]
     urls = (f"nats://simbuilder:wrong@{host}", f"nats://{host}")
-    return all(asyncio.run(_refused(url)) for url in urls)
+    with refused_by_nats():
+        return all(asyncio.run(_refused(url)) for url in urls)
 
 
 def blob_write(env: Env, value: str) -> None:

@@ -224,6 +224,38 @@ def test_a_broken_record_does_not_stop_the_others(cli: Cli) -> None:
     assert len(kept) == 1
 
 
+def test_a_newer_record_is_left_alone(cli: Cli) -> None:
+    assert cli("session", "create").status == 0
+    newer = cli.variables()["SIMBUILDER_SESSION_ID"]
+    record = cli.state / "sessions" / newer / "session.json"
+    record.write_text(record.read_text().replace('"version": 1', '"version": 2'))
+    assert cli("session", "create").status == 0
+    for command in (["session", "cleanup", newer], ["session", "start", newer]):
+        refused = cli(*command)
+        assert refused.status == 1
+        assert "has version 2" in refused.err
+        assert "the version of SimBuilder that wrote it" in refused.err
+    everything = cli("session", "cleanup", "--all", "--yes", "--json")
+    assert everything.status == 3
+    assert len(everything.data()["removed"]) == 1
+    assert everything.envelope()["problems"][0]["code"] == "newer-state"
+    assert record.exists()
+
+
+def test_a_session_that_was_only_half_made_is_cleaned_up(cli: Cli) -> None:
+    """What a SIGKILL between any two steps of `create` can leave, put there by hand."""
+    half = cli.state / "sessions" / "12345678-1234-4234-8234-123456789abc"
+    half.mkdir(parents=True)
+    orphan = cli.state / "local" / "22345678-1234-4234-8234-123456789abc" / "nats"
+    orphan.mkdir(parents=True)
+    (orphan / "server.log").write_text("data without a record")
+    ledger = '{"version": 1, "sessions": {"x": {"neo4j.bolt": 31000}}}'
+    (cli.state / "ports.json").write_text(ledger)
+    assert cli("session", "list", "--json").data() == {"sessions": []}
+    assert cli("session", "cleanup", "--all", "--yes").status == 0
+    assert not cli.state.exists()
+
+
 def test_a_server_that_dies_while_starting(cli: Cli) -> None:
     assert cli("session", "create", "--services", "nats").status == 0
     session = cli.variables()["SIMBUILDER_SESSION_ID"]

@@ -5,7 +5,6 @@ import stat
 from pathlib import Path
 
 import psutil
-import pytest
 
 from simbuilder.scaffolding import process
 from simbuilder.scaffolding.dotenv import parse
@@ -32,9 +31,6 @@ def listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-# nats-py 2.16 leaves the socket of a refused connection to the garbage collector
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_the_whole_life_of_two_sessions(cli: Cli) -> None:
     created = cli("session", "create", "--start-containers", "--name", "one", "--json")
     assert created.status == 0, created.err

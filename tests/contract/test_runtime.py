@@ -3,7 +3,6 @@
 What a runtime is asked for here, the manager relies on; a third runtime costs one more `Case`.
 """
 
-import gc
 import os
 import signal
 import time
@@ -20,7 +19,7 @@ from simbuilder.sessions.model import Session, State
 from simbuilder.sessions.port_manager import PortRange, allocate, bindable
 from simbuilder.sessions.result import Event
 from simbuilder.sessions.runtime import Runtime
-from tests.support import PORT_RANGE, session
+from tests.support import PORT_RANGE, refused_by_nats, session
 
 SERVICES = ("neo4j", "nats", "azurite")
 
@@ -148,17 +147,14 @@ def local(tmp_path: Path, local_servers: Path) -> Iterator[Case]:
     made.runtime.remove(session(1).id)
 
 
-# nats-py 2.16 leaves the socket of a refused connection to the garbage collector
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_wrong_credentials_are_not_ready(local: Case) -> None:
     one = local.session(1)
     start(local, one)
     wrong = replace(one, secrets=dict.fromkeys(one.secrets, "d3Jvbmc="))
-    health = local.runtime.probe(wrong, SERVICES, 5)
+    with refused_by_nats():
+        health = local.runtime.probe(wrong, SERVICES, 5)
     assert {s: h.ready for s, h in health.items()} == dict.fromkeys(SERVICES, False)
     assert all(h.problem for h in health.values())
-    gc.collect()
 
 
 def test_another_state_folders_session_is_not_ours(local: Case, tmp_path: Path) -> None:

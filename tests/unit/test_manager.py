@@ -11,6 +11,7 @@ from simbuilder.scaffolding.exceptions import (
     PortsExhaustedError,
     RuntimeUnavailableError,
     SessionNotFoundError,
+    StillRunningError,
     UsageError,
 )
 from simbuilder.sessions import envfile
@@ -260,6 +261,21 @@ class TestBrokenRecords:
         assert bench.manager.cleanup_targets() == [one]
         bench.manager.cleanup(one, 1)
         assert bench.manager.cleanup_targets() == []
+
+
+def test_a_cleanup_that_fails_keeps_record_and_ports_for_the_next_one(
+    bench: Bench, folder: Path
+) -> None:
+    one = bench.create()
+    bench.runtime.immortal.add(one)
+    with pytest.raises(StillRunningError):
+        bench.manager.cleanup(one, 1)
+    assert named(folder) == one
+    assert one in bench.ports.reserved()
+    assert bench.manager.status(one).view.state is State.RUNNING
+    bench.runtime.immortal.clear()
+    bench.manager.cleanup(one, 1)
+    assert not bench.store.root.exists()
 
 
 @pytest.mark.parametrize("call", range(1, 12))

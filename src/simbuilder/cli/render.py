@@ -19,7 +19,6 @@ from simbuilder.sessions.result import (
     EventSink,
     Problem,
     Result,
-    Status,
     failure,
 )
 
@@ -64,7 +63,7 @@ def show(result: Result, as_json: bool) -> None:
             line(json.dumps(result.envelope(), indent=1))
         elif "plan" in result.data:
             _show_plan(result.data)
-        elif result.status is not Status.ERROR:
+        elif result.data:
             _VIEWS[result.command](result.data)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -158,8 +157,6 @@ def _show_list(data: Mapping[str, Any]) -> None:
 def _show_cleanup(data: Mapping[str, Any]) -> None:
     for session_id in data["removed"]:
         line(f"removed {session_id[:8]}")
-    if not data["removed"]:
-        talk("nothing to remove")
 
 
 def _show_checks(data: Mapping[str, Any]) -> None:

@@ -200,8 +200,9 @@ def _confirm(count: int) -> None:
 
 
 def _cleaned(rooms: "Rooms", targets: list[str], timeout_s: float) -> "Result":
+    """Remove one session after the other; what one of them refuses does not stop the next."""
     from simbuilder.scaffolding.exceptions import SimBuilderError
-    from simbuilder.sessions.result import Problem, failure, partial, success
+    from simbuilder.sessions.result import Problem, partial, success
 
     removed: list[str] = []
     problems: list[Problem] = []
@@ -210,8 +211,8 @@ def _cleaned(rooms: "Rooms", targets: list[str], timeout_s: float) -> "Result":
             rooms.manager.cleanup(target, timeout_s)
             removed.append(target)
         except SimBuilderError as error:
-            if len(targets) == 1 and error.exit_status not in (1, 3):
-                return failure("session cleanup", error)
+            if len(targets) == 1:
+                raise
             problems.append(Problem.of(error))
         except OSError as error:
             hint = "its record is kept; mend the cause and run the same command again"
@@ -221,7 +222,8 @@ def _cleaned(rooms: "Rooms", targets: list[str], timeout_s: float) -> "Result":
     data = {"removed": removed}
     if problems:
         return partial("session cleanup", data, tuple(problems))
-    return success("session cleanup", data)
+    remarks = () if targets else (Problem("nothing-to-remove", "there is nothing to remove"),)
+    return success("session cleanup", data, remarks)
 
 
 def _reported(command: str, report: "Report") -> "Result":

@@ -6,6 +6,7 @@ what it seems to. It can be told to fail or to die at the k-th call, which real 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from simbuilder.scaffolding.exceptions import StillRunningError
 from simbuilder.sessions.model import Health, Observed, Session, StartOutcome, State
 from simbuilder.sessions.result import Event, EventSink
 
@@ -17,7 +18,8 @@ class Died(BaseException):
 class MemoryRuntime:
     """Servers as entries of a dictionary.
 
-    `broken` are services that never become ready, `foreign(port)` says whether somebody else holds
+    `broken` are services that never become ready, `immortal` are sessions whose servers do not end,
+    `foreign(port)` says whether somebody else holds
     a port, and `die_at` is the number (from 1) of the call at which `Died` is raised.
     """
 
@@ -27,6 +29,7 @@ class MemoryRuntime:
         self, foreign: Callable[[int], bool] = lambda _port: False, die_at: int | None = None
     ) -> None:
         self.broken: set[str] = set()
+        self.immortal: set[str] = set()
         self._foreign = foreign
         self._die_at = die_at
         self._calls = 0
@@ -89,6 +92,8 @@ class MemoryRuntime:
     def remove(self, session_id: str) -> None:
         """Forget the session."""
         self._step()
+        if session_id in self.immortal:
+            raise StillRunningError("servers do not end", "end them by hand")
         self._servers.pop(session_id, None)
 
     def kill(self, session_id: str, service: str) -> None:

@@ -76,3 +76,4 @@ class StillRunningError(SimBuilderError):
     """Servers survived being stopped, so nothing that depends on their absence was done."""
 
     code = "still-running"
+    exit_status = 3

@@ -86,8 +86,11 @@ class Server:
     def ended(self) -> bool:
         """True once the server, and with it the shell that records its end, is gone."""
         if not self._ended:
-            pid, _ = os.waitpid(self.group, os.WNOHANG)
-            self._ended = pid != 0
+            try:
+                pid, _ = os.waitpid(self.group, os.WNOHANG)
+                self._ended = pid != 0
+            except ChildProcessError:  # whoever runs us ignores SIGCHLD: the kernel has reaped it
+                self._ended = True
         return self._ended
 
 

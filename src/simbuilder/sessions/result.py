@@ -67,7 +67,8 @@ def partial(command: str, data: Mapping[str, Any], problems: tuple[Problem, ...]
 
 def failure(command: str, error: SimBuilderError) -> Result:
     """Return the result of a command that `error` ended."""
-    return Result(command, Status.ERROR, {}, (Problem.of(error),), error.exit_status)
+    status = Status.PARTIAL if error.exit_status == 3 else Status.ERROR
+    return Result(command, status, {}, (Problem.of(error),), error.exit_status)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,10 @@ class SessionView:
         return self.observed.get(service, plan.UNSEEN)
 
     def data(self) -> dict[str, Any]:
-        """Return the session as JSON output shows it: no secret, `ready` null if nobody asked."""
+        """Return the session as JSON output shows it, without secrets.
+
+        `ready` is null for a service that runs but was not asked.
+        """
         session = self.session
         return {
             "id": session.id,
@@ -52,7 +55,7 @@ class SessionView:
         urls = self.session.urls(service)
         return {
             "state": seen.state.value,
-            "ready": None if health is None else health.ready,
+            "ready": self._ready(service),
             "product": health.product if health else "",
             "version": health.version if health else "",
             "note": _note(service, health.product if health else ""),
@@ -69,6 +72,12 @@ class SessionView:
                 for name, url in urls.items()
             },
         }
+
+    def _ready(self, service: str) -> bool | None:
+        if self.seen(service).state is not State.RUNNING:
+            return False
+        health = None if self.health is None else self.health.get(service)
+        return None if health is None else health.ready
 
     def _problem(self, service: str) -> str:
         health = None if self.health is None else self.health.get(service)
@@ -99,7 +108,7 @@ def problems_of(view: SessionView, tails: Mapping[str, Sequence[str]]) -> tuple[
     """Return a problem for each service that is not ready, with its exit status and last lines."""
     problems = []
     for service, data in view.data()["services"].items():
-        if data["ready"] is not False:
+        if data["ready"] is not False or view.health is None:
             continue
         tail = tails.get(service) or data["log_tail"]
         lines = f"; its last lines: {' | '.join(tail)}" if tail else ""

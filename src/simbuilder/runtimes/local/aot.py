@@ -76,14 +76,17 @@ class AotCache:
             emit(Event("note", "neo4j", "another command builds its start-up cache meanwhile"))
 
     def _train(self) -> bool:
-        work = make_private_folder(self._cache / "aot-training")
+        work = self._cache / "aot-training"
+        mark = f"training:{work}"
+        process.stop([m for m in process.marked() if m.mark == mark], 0)  # of a killed command
+        remove_tree(work)
+        make_private_folder(work)
         built = work / "cache.aot"
         try:
             bolt, http = _two_free_ports()
             folder = make_private_folder(work / "server")
             password = secrets.token_urlsafe(24)
             command = self._trainer(folder, bolt, http, password, built)
-            mark = f"training:{work}"
             env = {**clean_environment(work), **command.env, process.MARK: mark}
             server = process.spawn_server(
                 command.argv, env, work, work / "server.log", work / "exit"

@@ -141,7 +141,9 @@ def install_azurite(cache: Path, emit: EventSink) -> None:
 def _npm_install(cache: Path, target: Path, emit: EventSink) -> None:
     emit(Event("begin", "azurite", "installing it, once per machine (about 20 s)"))
     began = time.monotonic()
-    work = make_private_folder(cache / f"installing-{target.name}")
+    for left in cache.glob("installing-*"):  # we hold the lock: these are of killed commands
+        remove_tree(left)
+    work = make_private_folder(cache / f"installing-{os.getpid()}")
     try:
         for name in ("package.json", "package-lock.json"):
             shutil.copyfile(_LOCK / name, work / name)
