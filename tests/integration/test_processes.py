@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from simbuilder.scaffolding import dotenv, process
@@ -111,3 +112,28 @@ def test_a_shell_reads_the_env_file_of_a_session(tmp_path: Path) -> None:
     one = session()
     for name, value in envfile.variables(one).items():
         assert source(tmp_path, envfile.render(one), name) == value
+
+
+ZOMBIE = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(60,)).start()
+time.sleep(0.3)
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+def test_a_zombie_whose_threads_live_is_not_gone(tmp_path: Path, mark: str) -> None:
+    """A killed JVM or Node.js looks like this for some milliseconds, and still holds its ports."""
+    server = spawn(tmp_path, mark, f"exec {sys.executable} -c '{ZOMBIE}'")
+    deadline = time.monotonic() + 5
+    while not (found := [i for i in process.marked() if i.mark == mark and i.pid != i.group]):
+        assert time.monotonic() < deadline
+    leader = psutil.Process(found[0].pid)
+    while leader.status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert leader.num_threads() == 2
+    assert process.stop(found, 0) == []
+    while not server.ended():
+        assert time.monotonic() < deadline, "its thread survived"
+        time.sleep(0.01)

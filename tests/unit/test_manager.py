@@ -255,6 +255,19 @@ class TestBrokenRecords:
         assert record.exists()
         assert one in bench.runtime.observe(())
 
+    def test_a_session_of_an_unknown_runtime_is_kept_and_the_others_go_on(
+        self, bench: Bench
+    ) -> None:
+        one, two = bench.create(), bench.create()
+        record = bench.store.folder(one) / "session.json"
+        record.write_text(json.dumps(json.loads(record.read_text()) | {"runtime": "docker"}))
+        views = {view.session.id: view.state for view in bench.manager.list_sessions()[0]}
+        assert views == {one: State.UNKNOWN, two: State.RUNNING}
+        for refused in (bench.manager.cleanup, bench.manager.start, bench.manager.stop):
+            with pytest.raises(RuntimeUnavailableError, match="docker"):
+                refused(one, 1)
+        assert record.exists()
+
     def test_a_stray_is_found_and_removed(self, bench: Bench) -> None:
         one = bench.create()
         bench.store.forget(one)

@@ -150,5 +150,6 @@ def test_an_unreadable_ledger_is_kept_aside_and_written_anew(tmp_path: Path, tex
     aside = [path for path in tmp_path.iterdir() if "unreadable" in path.name]
     assert [path.read_text() for path in aside] == [text]
     assert aside[0].name in ledger.events[0].message
+    assert ledger.events[0].kind == "warning"
     data = json.loads((tmp_path / "ports.json").read_text())
     assert set(data["sessions"]) == {session_id(1), session_id(2)}

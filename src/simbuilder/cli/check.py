@@ -21,8 +21,8 @@ def check(
     """Probe the tools, and the session's servers with real clients."""
     from simbuilder.cli import compose, render
 
-    with render.progress(quiet=True) as emit:
-        result = compose.guarded("check", lambda: _check(compose.rooms(emit), session))
+    with render.progress(quiet=True) as view:
+        result = compose.guarded("check", view, lambda rooms: _check(rooms, session))
     render.show(result, as_json)
     return result.exit_status
 

@@ -3,7 +3,7 @@
 import errno
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from simbuilder.scaffolding.environment import CoreSettings, core_settings, read
 from simbuilder.scaffolding.exceptions import SimBuilderError
 from simbuilder.sessions.manager import Makers, SessionManager
 from simbuilder.sessions.port_manager import PortManager, system_range
-from simbuilder.sessions.result import EventSink, Result, failure
+from simbuilder.sessions.result import Event, EventSink, Problem, Result, failure
 from simbuilder.sessions.store import SessionStore
 
 AUTO_RUNTIME = "local"
@@ -63,8 +63,21 @@ def runtime_name(wanted: str | None, settings: CoreSettings) -> str:
     return AUTO_RUNTIME if name == "auto" else name
 
 
-def guarded(command: str, action: Callable[[], Result]) -> Result:
-    """Run `action`; whatever goes wrong in an expected way becomes its result."""
+def guarded(command: str, view: EventSink, action: Callable[[Rooms], Result]) -> Result:
+    """Run `action`; warnings on the way, and what goes wrong as expected, become its result."""
+    warnings: list[Problem] = []
+
+    def emit(event: Event) -> None:
+        if event.kind == "warning":
+            warnings.append(Problem(event.subject, event.message))
+        else:
+            view(event)
+
+    result = _guarded(command, lambda: action(rooms(emit)))
+    return replace(result, problems=(*result.problems, *warnings))
+
+
+def _guarded(command: str, action: Callable[[], Result]) -> Result:
     try:
         return action()
     except SimBuilderError as error:

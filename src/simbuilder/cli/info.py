@@ -14,7 +14,8 @@ def info(as_json: Json = False) -> int:
     """Show the configuration of this folder, secrets masked, and where each value comes from."""
     from simbuilder.cli import compose, render
 
-    result = compose.guarded("info", _info)
+    with render.progress(quiet=True) as view:
+        result = compose.guarded("info", view, lambda _rooms: _info())
     render.show(result, as_json)
     return result.exit_status
 

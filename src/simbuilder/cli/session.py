@@ -243,7 +243,7 @@ def _planned(command: str, plan: "Plan") -> "Result":
 def _run(command: str, as_json: bool, action: Callable[["Rooms"], "Result"]) -> int:
     from simbuilder.cli import compose, render
 
-    with render.progress(quiet=as_json) as emit:
-        result = compose.guarded(command, lambda: action(compose.rooms(emit)))
+    with render.progress(quiet=as_json) as view:
+        result = compose.guarded(command, view, action)
     render.show(result, as_json)
     return result.exit_status

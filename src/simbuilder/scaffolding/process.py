@@ -177,7 +177,10 @@ def _alive(item: Marked) -> bool:
 
     try:
         process = psutil.Process(item.pid)
-        return process.create_time() == item.started and process.status() != psutil.STATUS_ZOMBIE
+        if process.create_time() != item.started:
+            return False
+        # a killed process can be a zombie while its other threads still hold files and ports
+        return process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1
     except psutil.Error:
         return False
 

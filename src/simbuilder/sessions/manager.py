@@ -311,6 +311,7 @@ class SessionManager:
         """
         with self._session_lock(session_id, timeout_s):
             folder = self._home(session_id)
+            self._check_removable(session_id)
             self._emit(Event("begin", session_id[:8], "removing"))
             for runtime in self._runtimes.values():
                 runtime.remove(session_id)
@@ -319,6 +320,14 @@ class SessionManager:
                 self._ports.release(session_id)
                 self._store.forget(session_id)
             self._emit(Event("done", session_id[:8], "removed"))
+
+    def _check_removable(self, session_id: str) -> None:
+        """Raise if what the session runs on is out of our reach: it must not be forgotten then."""
+        try:
+            runtime = self._store.load(session_id).runtime
+        except StateError:
+            return  # nobody can tell; all runtimes will look for what is left of it
+        self._runtime(runtime)
 
     def tidy(self) -> None:
         """Remove what interrupted commands left behind that belongs to no session."""
@@ -349,9 +358,13 @@ class SessionManager:
     def _observe(self, sessions: Sequence[Session]) -> dict[str, Mapping[str, Observed]]:
         observed: dict[str, Mapping[str, Observed]] = {s.id: {} for s in sessions}
         for name in sorted({s.runtime for s in sessions}):
-            ids = [s.id for s in sessions if s.runtime == name]
-            seen = self._runtime(name).observe(ids)
-            observed |= {i: seen[i] for i in ids if i in seen}
+            theirs = [s for s in sessions if s.runtime == name]
+            if name not in self._runtimes:  # of another version: the other sessions go on working
+                unknown = Observed(State.UNKNOWN)
+                observed |= {s.id: dict.fromkeys(s.services, unknown) for s in theirs}
+                continue
+            seen = self._runtimes[name].observe([s.id for s in theirs])
+            observed |= {s.id: seen[s.id] for s in theirs if s.id in seen}
         return observed
 
     @contextmanager

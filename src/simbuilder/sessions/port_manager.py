@@ -184,7 +184,7 @@ class PortManager:
             aside = path.with_name(f"{LEDGER_FILE}.unreadable-{time.time_ns()}")
             path.rename(aside)
             message = f"{path} {reason}; kept as {aside.name} and written anew from the records"
-            self._emit(Event("note", "ports", message))
+            self._emit(Event("warning", "ports", message))
             return {}
 
     def _save(self, ledger: Mapping[str, Ports]) -> None:

@@ -75,7 +75,8 @@ def failure(command: str, error: SimBuilderError) -> Result:
 class Event:
     """A step of a running command, for a view to show.
 
-    `kind` is one of `begin`, `done`, `failed` (about `subject`, say a service) or `note`.
+    `kind` is one of `begin`, `done`, `failed` (about `subject`, say a service), `note`, or
+    `warning`, which belongs among the problems of the result.
     """
 
     kind: str
