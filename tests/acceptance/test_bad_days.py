@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from simbuilder.scaffolding import process
 from tests.acceptance import clients
 from tests.acceptance.conftest import Cli
 
@@ -157,6 +158,22 @@ def test_ctrl_c_at_any_moment(cli: Cli, moment: float) -> None:
         assert ("error: interrupted" in err and "Traceback" not in err) or moment == 0.0
     assert cli("session", "cleanup", "--all", "--yes").status == 0
     assert cli.servers() == []
+    assert not cli.state.exists()
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_while_installing_ends_the_installers_too(cli: Cli, sign: int) -> None:
+    cold = cli.home / "cold"
+    cli.env["SIMBUILDER_CACHE_DIR"] = str(cold)
+    running = cli.popen("session", "create", "--start-containers")
+    marks = {process.preparing(cold, what) for what in ("neo4j", "azurite")}
+    wait_for(lambda: marks <= {item.mark for item in process.marked()}, 30)
+    running.send_signal(sign)
+    _, err = running.communicate(timeout=20)
+    assert running.returncode == (130 if sign == signal.SIGINT else 143), err
+    assert "Traceback" not in err
+    assert not marks & {item.mark for item in process.marked()}
+    assert list(cold.iterdir()) == []
     assert not cli.state.exists()
 
 

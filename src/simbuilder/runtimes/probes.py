@@ -4,6 +4,7 @@ The only module that imports database and broker drivers. Every probe makes one 
 ends within its timeout, and never raises for a server that is absent, foreign or not ready yet.
 """
 
+import logging
 import socket
 import time
 from collections.abc import Callable
@@ -75,9 +76,13 @@ def warm_bolt(port: int, password: str) -> bool:
         "MATCH p = (a:Warm {id: 1})-[:TO*1..3]->(b) RETURN length(p), b.id ORDER BY b.id",
         "MATCH (n:Warm) DETACH DELETE n",
     )
+    # a database that is still being made is asked again by the driver, which would tell the user
+    logging.getLogger("neo4j").addHandler(logging.NullHandler())
     auth = (catalog.NEO4J_USER, password)
     try:
-        with GraphDatabase.driver(f"bolt://{catalog.HOST}:{port}", auth=auth) as driver:
+        with GraphDatabase.driver(
+            f"bolt://{catalog.HOST}:{port}", auth=auth, max_transaction_retry_time=3
+        ) as driver:
             for statement in statements:
                 driver.execute_query(statement, database_=catalog.NEO4J_DATABASE)
     except (DriverError, Neo4jError, OSError):

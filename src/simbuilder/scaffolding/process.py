@@ -140,6 +140,17 @@ def marked() -> list[Marked]:
     return sorted(found, key=lambda item: (item.mark, item.pid))
 
 
+def preparing(cache: Path, what: str) -> str:
+    """Return the mark of a process that prepares `what` in the cache folder."""
+    return f"preparing:{what}:{cache}"
+
+
+def stop_preparing(cache: Path, what: str, grace_s: float = 0) -> None:
+    """End whatever prepares `what` in the cache folder, also if it was left by a killed command."""
+    mark = preparing(cache, what)
+    stop([item for item in marked() if item.mark == mark], grace_s)
+
+
 def listens(processes: Iterable[Marked], port: int) -> bool:
     """True if one of `processes` has a listening TCP socket on `port`."""
     import psutil

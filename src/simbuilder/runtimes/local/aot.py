@@ -77,8 +77,8 @@ class AotCache:
 
     def _train(self) -> bool:
         work = self._cache / "aot-training"
-        mark = f"training:{work}"
-        process.stop([m for m in process.marked() if m.mark == mark], 0)  # of a killed command
+        mark = process.preparing(self._cache, "neo4j")
+        process.stop_preparing(self._cache, "neo4j")  # left by a command that was killed
         remove_tree(work)
         make_private_folder(work)
         built = work / "cache.aot"
@@ -100,7 +100,7 @@ class AotCache:
                 warmed = probes.warm_bolt(bolt, password)
             finally:
                 # Java writes the file on its way out
-                process.stop([m for m in process.marked() if m.mark == mark], _TRAINING_S)
+                process.stop_preparing(self._cache, "neo4j", _TRAINING_S)
             if not (warmed and built.is_file()):
                 return False
             built.rename(self._path())

@@ -72,8 +72,14 @@ class LocalRuntime:
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor() as pool:
-            for done in [pool.submit(self.servers[s].prepare, emit) for s in services]:
-                done.result()
+            try:
+                for done in [pool.submit(self.servers[s].prepare, emit) for s in services]:
+                    done.result()
+            except BaseException:
+                # Ctrl-C, or one of them failed: the others would go on to their end
+                for what in services:
+                    process.stop_preparing(self._cache, what)
+                raise
 
     def observe(self, session_ids: Iterable[str]) -> Mapping[str, Mapping[str, Observed]]:
         """Read the process table once, and how dead servers ended."""

@@ -141,7 +141,8 @@ def install_azurite(cache: Path, emit: EventSink) -> None:
 def _npm_install(cache: Path, target: Path, emit: EventSink) -> None:
     emit(Event("begin", "azurite", "installing it, once per machine (about 20 s)"))
     began = time.monotonic()
-    for left in cache.glob("installing-*"):  # we hold the lock: these are of killed commands
+    process.stop_preparing(cache, "azurite")  # we hold the lock: left by a killed command
+    for left in cache.glob("installing-*"):
         remove_tree(left)
     work = make_private_folder(cache / f"installing-{os.getpid()}")
     try:
@@ -152,8 +153,10 @@ def _npm_install(cache: Path, target: Path, emit: EventSink) -> None:
         argv += ["--loglevel=error", "--fetch-retry-mintimeout=500"]
         argv += [f"--cache={work / 'npm-cache'}"]
         path = f"{node().parent}{os.pathsep}{os.defpath}"
+        mark = process.preparing(cache, "azurite")
         # npm gets the user's environment: proxies, certificates and registries are set there
-        done = process.run(argv, process_environment() | {"PATH": path}, work, _INSTALL_TIMEOUT_S)
+        env = process_environment() | {"PATH": path, process.MARK: mark}
+        done = process.run(argv, env, work, _INSTALL_TIMEOUT_S)
         if done.status != 0:
             emit(Event("failed", "azurite", "could not be installed"))
             raise RuntimeUnavailableError(
