@@ -61,7 +61,8 @@ def bootstrap(_options=None):
     """Set up .venv with everything in it, if it is not up to date."""
     if STAMP.exists() and STAMP.read_text() == stamp():
         return 0
-    if not (VENV / "bin" / "python").exists() or not _same_python():
+    # pip comes last: without it the making of .venv was interrupted
+    if not Path(tool("pip")).exists() or not _same_python():
         shutil.rmtree(VENV, ignore_errors=True)
         step("creating .venv", sys.executable, "-m", "venv", str(VENV))
     if not Path(tool("uv")).exists():
@@ -132,10 +133,13 @@ def format_(_options):
     """Format the code, renew .env.template and requirements.txt."""
     bootstrap()
     write = "from simbuilder.scaffolding.config import env_template; print(env_template(), end='')"
-    with (ROOT / ".env.template").open("w", encoding="utf-8") as file:
-        status = run(tool("python"), "-c", write, stdout=file)
+    done = subprocess.run(
+        (tool("python"), "-c", write), cwd=ROOT, check=False, stdout=subprocess.PIPE
+    )
+    if done.returncode == 0:
+        (ROOT / ".env.template").write_bytes(done.stdout)
     return (
-        status
+        done.returncode
         or run(
             *(tool("uv"), "pip", "compile", "-q", "--universal", "--generate-hashes"),
             *("--no-emit-index-url", "--no-header", "--no-annotate", "--python-version", "3.11"),

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from simbuilder.sessions.port_manager import bindable
 from tests.acceptance.conftest import COMMAND, Answer, Cli
 
 UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -119,6 +120,7 @@ BAD_INPUT = [
     (["session", "create", "--runtime", "docker"], 1, "runtime-unavailable"),
     (["session", "create", "--timeout", "soon"], 2, "usage"),
     (["session", "create", "--timeout", "0"], 2, "usage"),
+    (["session", "create", "--timeout", "nan"], 2, "usage"),
     (["session", "create", "--nonsense"], 2, "usage"),
     (["session", "cleanup", "--all", "x"], 2, "usage"),
     (["session", "explode"], 2, "usage"),
@@ -278,6 +280,46 @@ def test_closed_streams(cli: Cli, closed: str) -> None:
         done = subprocess.run(argv, cwd=cli.folder, env=cli.env, capture_output=True, text=True)
         assert done.returncode == status, done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_behind_the_output(cli: Cli) -> None:
+    argv = ["/bin/sh", "-c", f"exec {COMMAND} session list --json > /dev/full"]
+    done = subprocess.run(argv, cwd=cli.folder, env=cli.env, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: the output could not be written")
+
+
+def test_a_reader_of_the_progress_that_leaves_does_not_stop_the_start(cli: Cli) -> None:
+    argv = ["/bin/sh", "-c", f"{COMMAND} session create --start-containers 2>&1 | head -1"]
+    subprocess.run(argv, cwd=cli.folder, env=cli.env, capture_output=True, check=True)
+    assert cli("session", "status").status == 0
+
+
+def test_reuse_makes_the_session_current_again(cli: Cli) -> None:
+    first = cli("session", "create", "--json").data()["session"]["id"]
+    (cli.folder / ".env.session").unlink()
+    assert cli("session", "create", "--reuse").status == 0
+    assert cli.variables()["SIMBUILDER_SESSION_ID"] == first
+    text = (cli.folder / ".env.session").read_text().replace("NATS_URL=", "#")
+    (cli.folder / ".env.session").write_text(text)
+    assert cli("session", "start").status == 0
+    assert "NATS_URL" in cli.variables()
+
+
+def test_odd_places_for_the_state(cli: Cli) -> None:
+    """Characters beyond ASCII, and two spellings of one folder."""
+    real = cli.home / "josé 日本"
+    (cli.home / "link").symlink_to(real)
+    real.mkdir()
+    link = {"SIMBUILDER_STATE_DIR": str(cli.home / "link")}
+    started = cli("session", "create", "--start-containers", "--services", "nats", env=link)
+    assert started.status == 0, started.err
+    direct = {"SIMBUILDER_STATE_DIR": str(real)}
+    listed = cli("session", "list", "--json", env=direct).data()["sessions"]
+    assert [s["state"] for s in listed] == ["running"]
+    port = listed[0]["services"]["nats"]["endpoints"]["client"]["port"]
+    assert cli("session", "cleanup", "--all", "--yes", env=direct).status == 0
+    assert bindable(port)
 
 
 def test_progress_is_plain_in_a_pipe_and_live_on_a_terminal(cli: Cli) -> None:

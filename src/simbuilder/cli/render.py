@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +44,14 @@ def line(text: str = "") -> None:
 
 def talk(text: str) -> None:
     """Write a line to whoever watches."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+    with suppress(BrokenPipeError):  # nobody listens: no reason to stop what we are doing
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
 
 
 def may_ask() -> bool:
     """True if a person is there to answer a question."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
 # --- results -------------------------------------------------------------------------------
@@ -70,6 +71,9 @@ def show(result: Result, as_json: bool) -> None:
         # Python would try, and complain, once more at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise ReaderLeft from None
+    except OSError as error:  # a full disk behind a redirection, say
+        talk(f"error: the output could not be written: {error.strerror}")
+        raise SystemExit(1) from None
     if as_json:
         return
     for problem in result.problems:

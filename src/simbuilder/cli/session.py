@@ -26,8 +26,17 @@ Session = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def _finite(seconds: float) -> float:
+    if not 1 <= seconds < 1e6:  # also refuses nan
+        raise typer.BadParameter("give a number of seconds from 1 on")
+    return seconds
+
+
 Timeout = Annotated[
-    float, typer.Option("--timeout", min=1, metavar="S", help="Seconds to wait at most.")
+    float,
+    typer.Option("--timeout", callback=_finite, metavar="S", help="Seconds to wait at most."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and why.")]
 
@@ -133,10 +142,7 @@ def list_(as_json: Json = False) -> int:
 
         views, broken = rooms.manager.list_sessions()
         data = {"sessions": [view.data() for view in views]}
-        problems = tuple(
-            Problem("state", b.reason, f"'simbuilder session cleanup {b.id[:8]}' removes it")
-            for b in broken
-        )
+        problems = tuple(Problem("state", b.reason, b.hint) for b in broken)
         return (partial if problems else success)("session list", data, problems)
 
     return _run("session list", as_json, action)

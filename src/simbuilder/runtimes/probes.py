@@ -133,7 +133,8 @@ def _nats(session: Session, timeout_s: float) -> Health:
 
     try:
         return asyncio.run(asyncio.wait_for(ask(), timeout_s))
-    except (Error, OSError, TimeoutError, ValueError) as error:
+    except (Error, OSError, TimeoutError, ValueError, AttributeError, TypeError) as error:
+        # the last two are nats-py's answer to a server that speaks another protocol
         return Health(False, problem=_reason(error))
 
 
@@ -165,6 +166,8 @@ def _azurite(session: Session, timeout_s: float) -> Health:
     if response.status != 200:
         return Health(False, problem=f"blob service answers {response.status} {response.reason}")
     product, _, version = response.getheader("server", "").partition("/")
+    if not product.startswith("Azurite"):
+        return Health(False, problem="what answers is not Azurite")
     return Health(True, product.removesuffix("-Blob"), version, _since(began))
 
 

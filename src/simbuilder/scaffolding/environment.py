@@ -130,7 +130,11 @@ def parse_folder(text: str, base: Path) -> Path:
     """
     if not text.isprintable():
         raise ValueError("is not a folder name")
-    return (base / Path(text).expanduser()).absolute()
+    try:
+        # resolved: the folder is part of each server's mark, and must have one spelling only
+        return (base / Path(text).expanduser()).resolve()
+    except RuntimeError:
+        raise ValueError("names a home folder that does not exist") from None
 
 
 def parse_port(text: str) -> int:

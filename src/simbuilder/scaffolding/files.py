@@ -12,6 +12,14 @@ from pathlib import Path
 from simbuilder.scaffolding.exceptions import BusyError
 
 _POLL_S = 0.02
+_KEEPS_FOLDER = (
+    errno.ENOTEMPTY,
+    errno.EEXIST,
+    errno.EBUSY,  # a mount point
+    errno.EACCES,  # in a folder of somebody else
+    errno.EPERM,
+    errno.EROFS,
+)
 
 
 def make_private_folder(path: Path) -> Path:
@@ -53,13 +61,13 @@ def remove_tree(path: Path) -> None:
 
 
 def remove_if_empty(path: Path) -> None:
-    """Remove a folder that holds nothing; one that holds something, or is gone, is left alone."""
+    """Remove a folder if it holds nothing and the system lets us; else it is left alone."""
     try:
         path.rmdir()
     except FileNotFoundError:
         return
     except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+        if error.errno not in _KEEPS_FOLDER:
             raise
 
 
@@ -76,8 +84,13 @@ def folder_lock(
     deadline = time.monotonic() + timeout_s
     waited = False
     while True:
-        make_private_folder(path)
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            make_private_folder(path)
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except (FileNotFoundError, FileExistsError):
+            if (path.exists() and not path.is_dir()) or time.monotonic() >= deadline + _POLL_S:
+                raise
+            continue  # another holder removed the folder, or a parent, just now
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # The folder may have been removed, even remade, while we waited for the old one.
@@ -99,9 +112,11 @@ def folder_lock(
         yield
     finally:
         # not if it was removed meanwhile: what is there now may be locked by somebody else
-        if _same_folder(descriptor, path):
-            remove_if_empty(path)
-        os.close(descriptor)
+        try:
+            if _same_folder(descriptor, path):
+                remove_if_empty(path)
+        finally:
+            os.close(descriptor)
 
 
 def _same_folder(descriptor: int, path: Path) -> bool:

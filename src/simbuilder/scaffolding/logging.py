@@ -20,14 +20,26 @@ _SECRET = re.compile(
 )
 
 
+_URL_PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+(@)")
+
+
 def mask_secrets(
     _logger: Any, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """Replace values whose key names a secret (structlog processor)."""
+    """Mask values whose key names a secret, at any depth, and passwords in URLs (a processor)."""
     for key in event:
-        if _SECRET.search(key) and event[key] is not None:
-            event[key] = "***"
+        event[key] = _masked(key, event[key])
     return event
+
+
+def _masked(key: str, value: Any) -> Any:
+    if _SECRET.search(key) and value is not None:
+        return "***"
+    if isinstance(value, dict):
+        return {name: _masked(str(name), inner) for name, inner in value.items()}
+    if isinstance(value, str):
+        return _URL_PASSWORD.sub(r"\1***\2", value)
+    return value
 
 
 def setup_logging(level: str | None = None, environment: str | None = None) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from simbuilder.scaffolding.exceptions import (
     NewerStateError,
+    PortsExhaustedError,
     RuntimeUnavailableError,
     SessionNotFoundError,
     StateError,
@@ -104,6 +105,7 @@ class SessionManager:
         reused = self.finder.here(request.name) if request.reuse else None
         if reused is not None:
             self._emit(Event("note", "session", f"reusing session {reused.label}"))
+            self._make_current(reused)
             return self.start(reused.id, timeout_s) if request.start else self.status(reused.id)
         runtime = self._check_new(request)
         if request.start:
@@ -181,7 +183,8 @@ class SessionManager:
         """Write the session's env files anew if they were lost; another session's is left alone."""
         self._store.save(session)
         folder = Path(session.folder)
-        if folder.is_dir() and not (folder / current.FILE).exists():
+        path = folder / current.FILE
+        if folder.is_dir() and (not path.exists() or current.read(path) == session.id):
             self._make_current(session)
 
     def _start(self, session: Session, services: Sequence[str], timeout_s: float) -> Report:
@@ -197,7 +200,11 @@ class SessionManager:
             if not lost or attempt == PORT_REPLACEMENTS:
                 break
             tried |= {session.port(f"{s}.{e}") for s, taken in lost.items() for e in taken}
-            session = self._replace_ports(session, lost, tried)
+            try:
+                session = self._replace_ports(session, lost, tried)
+            except PortsExhaustedError as error:  # what did start still is worth reporting
+                self._emit(Event("warning", error.code, error.message))
+                break
             todo = tuple(lost)
         others = [s for s in session.services if s not in outcomes]
         health = {s: o.health for s, o in outcomes.items()}

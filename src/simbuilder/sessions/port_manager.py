@@ -203,7 +203,7 @@ def _ports_of(ledger: Mapping[str, Ports]) -> set[int]:
 def _parse(text: str) -> dict[str, Ports]:
     try:
         data = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError("is not JSON") from None
     if not isinstance(data, dict) or data.get("version") != LEDGER_VERSION:
         raise ValueError(f"is not a ledger of version {LEDGER_VERSION}")

@@ -31,6 +31,7 @@ class Broken:
 
     id: str
     reason: str
+    hint: str
 
 
 class SessionStore:
@@ -72,7 +73,7 @@ class SessionStore:
             raise self._unusable(path, session_id, f"cannot be read: {error.strerror}") from None
         except UnicodeDecodeError:
             raise self._unusable(path, session_id, "is not UTF-8 text") from None
-        except json.JSONDecodeError:
+        except (json.JSONDecodeError, RecursionError):
             raise self._unusable(path, session_id, "is not JSON") from None
         except NewerRecordError as error:
             raise NewerStateError(
@@ -106,7 +107,7 @@ class SessionStore:
             try:
                 sessions.append(self.load(session_id))
             except StateError as error:
-                broken.append(Broken(session_id, error.message))
+                broken.append(Broken(session_id, error.message, error.hint))
         return sorted(sessions, key=lambda s: (s.created_at, s.id)), broken
 
     def ports(self) -> dict[str, Mapping[str, int] | None]:

@@ -23,7 +23,7 @@ class NatsServer:
         tools.nats_server()
 
     def command(self, session: Session, folder: Path) -> Command:
-        """Write `nats.conf`; JSON is valid in it and quotes for us."""
+        """Write `nats.conf`; it takes JSON, but not the escapes of characters beyond ASCII."""
         config = {
             "server_name": session.project,
             "listen": f"{catalog.HOST}:{session.port('nats.client')}",
@@ -32,7 +32,7 @@ class NatsServer:
             "authorization": {"user": catalog.NATS_USER, "password": session.secrets["nats"]},
         }
         path = folder / "nats.conf"
-        write_atomic(path, json.dumps(config, indent=1) + "\n")
+        write_atomic(path, json.dumps(config, indent=1, ensure_ascii=False) + "\n")
         return Command([str(tools.nats_server()), "--config", str(path)], {})
 
     def recover(self) -> bool:

@@ -214,14 +214,23 @@ class LocalRuntime:
         launch = self._launch(session, service)
         outcome = self._wait(session, launch, deadline, cancelled)
         if not outcome.health.ready and not cancelled.is_set():
-            self._end(session.id, [service], _STOP_GRACE_S)
-            if not outcome.taken and self.servers[service].recover():
+            ended = launch.server.ended()
+            self._give_up(session, launch)
+            in_time = ended and time.monotonic() < deadline
+            if in_time and not outcome.taken and self.servers[service].recover():
                 emit(Event("note", service, "did not start; trying once more without its cache"))
                 launch = self._launch(session, service)
                 outcome = self._wait(session, launch, deadline, cancelled)
                 if not outcome.health.ready:
-                    self._end(session.id, [service], _STOP_GRACE_S)
+                    self._give_up(session, launch)
         return outcome
+
+    def _give_up(self, session: Session, launch: _Launch) -> None:
+        """Stop a server that is not ready; how it ended counts only if that was its own doing."""
+        if launch.server.ended():
+            self._end(session.id, [launch.service], 0)
+        else:
+            self.stop(session.id, [launch.service])
 
     def _launch(self, session: Session, service: str) -> _Launch:
         from simbuilder.runtimes.local.server import clean_environment
