@@ -295,3 +295,20 @@ def test_a_server_that_dies_while_starting(cli: Cli) -> None:
     assert "its last lines" in problem["message"]
     (data / "jetstream").unlink()
     assert cli("session", "start").status == 0
+
+
+def test_creating_at_once_gives_everybody_ports_of_their_own(cli: Cli) -> None:
+    """Without the ledger lock several would take the same block, or the same name."""
+    crowd = [cli.popen("session", "create", "--json") for _ in range(10)]
+    assert [(p.communicate(timeout=60), p.returncode)[1] for p in crowd] == [0] * 10
+    rivals = [cli.popen("session", "create", "--name", "only-one") for _ in range(4)]
+    assert sorted((p.communicate(timeout=60), p.returncode)[1] for p in rivals) == [0, 2, 2, 2]
+    sessions = cli("session", "list", "--json").data()["sessions"]
+    ports = [
+        endpoint["port"]
+        for session in sessions
+        for service in session["services"].values()
+        for endpoint in service["endpoints"].values()
+    ]
+    assert len(sessions) == 11
+    assert len(set(ports)) == len(ports) == 77
