@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from simbuilder.runtimes.engine import Engine
 from simbuilder.runtimes.local import LocalRuntime
 from simbuilder.scaffolding.environment import core_settings, read_environment
 from simbuilder.scaffolding.exceptions import RuntimeUnavailableError
 from simbuilder.sessions.catalog import PROFILES
+from tests.images import build
 from tests.support import PORT_RANGE
 
 
@@ -51,6 +53,21 @@ def local_servers(request: pytest.FixtureRequest, cache_dir: Path) -> Path:
             pytest.fail(f"required: {error}")
         pytest.skip(f"no local servers: {error}")
     return cache_dir
+
+
+@pytest.fixture(scope="session")
+def docker_images(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Settings that name the test images, on an engine that has them; else skip, or fail."""
+    required = request.config.getoption("--require").split(",")
+    try:
+        Engine().answer()
+        lacking = build.missing()
+        reason = f"no image of {', '.join(lacking)}: run python3 tasks.py images" if lacking else ""
+    except RuntimeUnavailableError as error:
+        reason = error.message
+    if reason:
+        (pytest.fail if "docker" in required else pytest.skip)(f"docker: {reason}")
+    return {f"{service.upper()}_IMAGE": image for service, image in build.images().items()}
 
 
 @pytest.fixture

@@ -82,6 +82,7 @@ class Bench:
         numbers = itertools.count(1 + len(self.store.ids()))
         times = itertools.count(1)
         makers = Makers(
+            owner="tests",
             session_id=lambda: session_id(next(numbers)),
             now=lambda: f"2026-01-01T00:00:{next(times):02d}.000+00:00",
             secret=lambda service: f"{service}-secret",

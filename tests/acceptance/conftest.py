@@ -40,6 +40,7 @@ class Cli:
         self.home = home
         self.folder = folder
         self.env = {**os.environ, "HOME": str(home), "PYTHONUNBUFFERED": "1"}
+        self.env["SIMBUILDER_RUNTIME"] = "local"  # an engine that happens to run changes nothing
         for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME"):
             self.env.pop(name, None)
 

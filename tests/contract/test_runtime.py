@@ -5,16 +5,21 @@ What a runtime is asked for here, the manager relies on; a third runtime costs o
 
 import os
 import signal
+import socket
+import subprocess
 import time
+import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
+from simbuilder.runtimes.compose import ComposeRuntime
 from simbuilder.runtimes.local import LocalRuntime
 from simbuilder.runtimes.memory import MemoryRuntime
 from simbuilder.scaffolding import process
+from simbuilder.scaffolding.environment import CONTAINERS
 from simbuilder.sessions.model import Session, State
 from simbuilder.sessions.port_manager import PortRange, allocate, bindable
 from simbuilder.sessions.result import Event
@@ -31,9 +36,20 @@ class Case:
     runtime: Runtime
     kill: Callable[[Session, str], None]
     base: Callable[[], int]
+    owner: str = ""
+    made: list[Session] = field(default_factory=list)
 
-    def session(self, number: int) -> Session:
-        return replace(session(number, base=self.base()), runtime=self.runtime.name)
+    def session(self) -> Session:
+        """A new session with an id nobody else has: several suites can share one engine."""
+        self.made.append(
+            replace(
+                session(base=self.base()),
+                id=str(uuid.uuid4()),
+                runtime=self.runtime.name,
+                owner=self.owner,
+            )
+        )
+        return self.made[-1]
 
 
 def memory_case() -> Case:
@@ -42,7 +58,7 @@ def memory_case() -> Case:
     return Case(runtime, lambda s, service: runtime.kill(s.id, service), lambda: next(bases))
 
 
-def local_case(root: Path, cache: Path) -> Case:
+def free_blocks() -> Callable[[], int]:
     taken: set[int] = set()
 
     def base() -> int:
@@ -50,23 +66,38 @@ def local_case(root: Path, cache: Path) -> Case:
         taken.update(range(found, found + 10))
         return found
 
+    return base
+
+
+def local_case(root: Path, cache: Path) -> Case:
     def kill(victim: Session, service: str) -> None:
         for item in process.marked():
             if item.mark == f"{victim.id}:{service}:{root}" and item.pid != item.group:
                 os.kill(item.pid, signal.SIGKILL)
 
-    return Case(LocalRuntime(root, cache), kill, base)
+    return Case(LocalRuntime(root, cache), kill, free_blocks())
 
 
-@pytest.fixture(params=["memory", "local"])
+def compose_case(root: Path, images: dict[str, str]) -> Case:
+    def kill(victim: Session, service: str) -> None:
+        subprocess.run(["docker", "kill", f"{victim.project}-{service}-1"], check=True)
+
+    settings = CONTAINERS | images
+    runtime = ComposeRuntime(root, settings, owner=str(root))
+    return Case(runtime, kill, free_blocks(), owner=str(root))
+
+
+@pytest.fixture(params=["memory", "local", "docker"])
 def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
     if request.param == "memory":
-        yield memory_case()
-        return
-    made = local_case(tmp_path / "local", request.getfixturevalue("local_servers"))
+        made = memory_case()
+    elif request.param == "local":
+        made = local_case(tmp_path / "local", request.getfixturevalue("local_servers"))
+    else:
+        made = compose_case(tmp_path / "docker", request.getfixturevalue("docker_images"))
     yield made
-    for number in (1, 2):
-        made.runtime.remove(session(number).id)
+    for one in made.made:
+        made.runtime.remove(one.id)
 
 
 def start(case: Case, one: Session, services: tuple[str, ...] = SERVICES) -> None:
@@ -80,7 +111,7 @@ def states(case: Case, one: Session) -> dict[str, State]:
 
 
 def test_the_life_of_a_session(case: Case) -> None:
-    one, two = case.session(1), case.session(2)
+    one, two = case.session(), case.session()
     events: list[Event] = []
     case.runtime.prepare(SERVICES, events.append)
     assert states(case, one) == dict.fromkeys(SERVICES, State.STOPPED)
@@ -104,14 +135,14 @@ def test_the_life_of_a_session(case: Case) -> None:
 
     case.runtime.remove(one.id)
     case.runtime.remove(one.id)
-    assert one.id not in case.runtime.observe(())
+    assert one.id not in case.runtime.traces()
     assert states(case, two) == dict.fromkeys(SERVICES, State.RUNNING)
     case.runtime.remove(two.id)
-    assert case.runtime.observe(()) == {}
+    assert case.runtime.traces() == set()
 
 
 def test_a_killed_server_leaves_its_exit_status_and_can_be_started_again(case: Case) -> None:
-    one = case.session(1)
+    one = case.session()
     start(case, one, ("nats",))
     case.kill(one, "nats")
     for _ in range(200):
@@ -126,7 +157,7 @@ def test_a_killed_server_leaves_its_exit_status_and_can_be_started_again(case: C
 
 
 def test_stopping_on_purpose_leaves_no_exit_status(case: Case) -> None:
-    one = case.session(1)
+    one = case.session()
     start(case, one, ("nats",))
     case.runtime.stop(one.id, ("nats",))
     seen = case.runtime.observe([one.id]).get(one.id, {})
@@ -134,35 +165,78 @@ def test_stopping_on_purpose_leaves_no_exit_status(case: Case) -> None:
 
 
 def test_a_session_nobody_asked_for_is_seen(case: Case) -> None:
-    one = case.session(1)
+    one = case.session()
     start(case, one, ("nats",))
-    assert case.runtime.observe(())[one.id]["nats"].state is State.RUNNING
+    assert case.runtime.traces() == {one.id}
+    case.runtime.stop(one.id, ("nats",))
+    assert case.runtime.traces() <= {one.id}
 
 
-@pytest.fixture
-def local(tmp_path: Path, local_servers: Path) -> Iterator[Case]:
+def test_one_question_answers_for_many_sessions(case: Case) -> None:
+    one, two = case.session(), case.session()
+    start(case, one, ("nats",))
+    seen = case.runtime.observe([one.id, two.id])
+    assert seen[one.id]["nats"].state is State.RUNNING
+    assert "nats" not in seen.get(two.id, {}) or seen[two.id]["nats"].state is State.STOPPED
+    assert set(seen) <= {one.id, two.id}
+
+
+def test_a_taken_port_is_named_and_the_other_services_start(case: Case) -> None:
+    if case.runtime.name == "memory":
+        case.runtime = MemoryRuntime(foreign=lambda port: port % 10 == 6)
+    one = case.session()
+    with socket.socket() as foreign:
+        foreign.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        foreign.bind(("127.0.0.1", one.port("azurite.queue")))
+        foreign.listen()
+        outcomes = case.runtime.start(one, ("nats", "azurite"), 60, print)
+    assert outcomes["nats"].health.ready
+    assert not outcomes["azurite"].health.ready
+    assert outcomes["azurite"].taken == ("queue",)
+    assert states(case, one)["azurite"] is State.STOPPED
+    case.runtime.remove(one.id)
+
+
+@pytest.fixture(params=["local", "docker"])
+def real(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
     """For what only real servers have: credentials, and neighbours."""
-    made = local_case(tmp_path / "local", local_servers)
+    if request.param == "local":
+        made = local_case(tmp_path / "mine", request.getfixturevalue("local_servers"))
+    else:
+        made = compose_case(tmp_path / "mine", request.getfixturevalue("docker_images"))
     yield made
-    made.runtime.remove(session(1).id)
+    for one in made.made:
+        made.runtime.remove(one.id)
 
 
-def test_wrong_credentials_are_not_ready(local: Case) -> None:
-    one = local.session(1)
-    start(local, one)
+def test_wrong_credentials_are_not_ready(real: Case) -> None:
+    one = real.session()
+    start(real, one)
     wrong = replace(one, secrets=dict.fromkeys(one.secrets, "d3Jvbmc="))
     with refused_by_nats():
-        health = local.runtime.probe(wrong, SERVICES, 5)
+        health = real.runtime.probe(wrong, SERVICES, 5)
     assert {s: h.ready for s, h in health.items()} == dict.fromkeys(SERVICES, False)
     assert all(h.problem for h in health.values())
 
 
-def test_another_state_folders_session_is_not_ours(local: Case, tmp_path: Path) -> None:
-    """Two users on one machine: neither sees, stops or removes what the other runs."""
-    one = local.session(1)
-    start(local, one, ("nats",))
+def test_another_state_folders_session_is_not_ours(real: Case, tmp_path: Path) -> None:
+    """Two users on one machine: what one lost is nothing for the other to find."""
+    one = real.session()
+    start(real, one, ("nats",))
+    neighbours: dict[str, Runtime] = {
+        "local": LocalRuntime(tmp_path / "other", tmp_path),
+        "docker": ComposeRuntime(tmp_path / "other", CONTAINERS, owner=str(tmp_path / "other")),
+    }
+    assert neighbours[real.runtime.name].traces() == set()
+
+
+def test_another_state_folders_processes_are_not_ours(tmp_path: Path, local_servers: Path) -> None:
+    mine = local_case(tmp_path / "mine", local_servers)
+    one = mine.session()
+    start(mine, one, ("nats",))
     neighbour = LocalRuntime(tmp_path / "other", tmp_path)
     assert neighbour.observe([one.id])[one.id]["nats"].state is State.STOPPED
     neighbour.stop(one.id, ("nats",))
     neighbour.remove(one.id)
-    assert states(local, one)["nats"] is State.RUNNING
+    assert states(mine, one)["nats"] is State.RUNNING
+    mine.runtime.remove(one.id)

@@ -60,7 +60,7 @@ def bring_up(
 
 
 def new_session(tmp_path: Path) -> Session:
-    return local_case(tmp_path / "local", tmp_path).session(1)
+    return local_case(tmp_path / "local", tmp_path).session()
 
 
 def test_a_server_that_can_be_mended_gets_a_second_try(tmp_path: Path) -> None:

@@ -253,7 +253,7 @@ class TestBrokenRecords:
         with pytest.raises(NewerStateError):
             bench.manager.cleanup(one, 1)
         assert record.exists()
-        assert one in bench.runtime.observe(())
+        assert one in bench.runtime.traces()
 
     def test_a_session_of_an_unknown_runtime_is_kept_and_the_others_go_on(
         self, bench: Bench

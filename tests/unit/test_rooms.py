@@ -34,6 +34,7 @@ DOORS = {
     "structlog": {"simbuilder.scaffolding.logging"},
     "pydantic": {"simbuilder.scaffolding.config"},
     "pydantic_settings": {"simbuilder.scaffolding.config"},
+    "python_on_whales": {"simbuilder.runtimes.compose"},
     "rich": {"simbuilder.cli.render"},
 }
 

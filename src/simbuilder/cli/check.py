@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from simbuilder.cli.compose import Rooms
+    from simbuilder.cli.rooms import Rooms
     from simbuilder.sessions.result import Result
 
 
@@ -19,10 +19,11 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> int:
     """Probe the tools, and the session's servers with real clients."""
-    from simbuilder.cli import compose, render
+    from simbuilder.cli import render
+    from simbuilder.cli.rooms import guarded
 
     with render.progress(quiet=True) as view:
-        result = compose.guarded("check", view, lambda rooms: _check(rooms, session))
+        result = guarded("check", view, lambda rooms: _check(rooms, session))
     render.show(result, as_json)
     return result.exit_status
 

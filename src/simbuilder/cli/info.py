@@ -12,10 +12,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 def info(as_json: Json = False) -> int:
     """Show the configuration of this folder, secrets masked, and where each value comes from."""
-    from simbuilder.cli import compose, render
+    from simbuilder.cli import render
+    from simbuilder.cli.rooms import guarded
 
     with render.progress(quiet=True) as view:
-        result = compose.guarded("info", view, lambda _rooms: _info())
+        result = guarded("info", view, lambda _rooms: _info())
     render.show(result, as_json)
     return result.exit_status
 

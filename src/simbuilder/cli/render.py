@@ -110,6 +110,9 @@ def _show_session(data: Mapping[str, Any]) -> None:
     name = f" ({session['name']})" if session["name"] else ""
     line(f"session {session['short']}{name}: {session['state']}, {session['runtime']} runtime")
     line(f"  id        {session['id']}")
+    line(f"  runtime   {session['runtime']} ({session['runtime_reason']})")
+    if session["engine"]:
+        line(f"  engine    {session['engine']}")
     line(f"  folder    {session['folder']}")
     line(f"  env file  {session['env_file']}")
     rows = []
@@ -159,6 +162,8 @@ def _show_list(data: Mapping[str, Any]) -> None:
 
 
 def _show_cleanup(data: Mapping[str, Any]) -> None:
+    for session_id in data.get("orphans", ()):
+        line(f"orphan {session_id}")
     for session_id in data["removed"]:
         line(f"removed {session_id[:8]}")
 

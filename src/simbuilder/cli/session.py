@@ -1,12 +1,14 @@
 """`simbuilder session ...`: each command parses, makes one call, and shows the result."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from simbuilder.cli.compose import Rooms
+    from simbuilder.cli.rooms import Choice, Rooms
+    from simbuilder.sessions.manager import CreateRequest
     from simbuilder.sessions.plan import Plan
     from simbuilder.sessions.result import Result
     from simbuilder.sessions.view import Report
@@ -73,28 +75,53 @@ def create(
     """Create a session and make it this folder's current one."""
 
     def action(rooms: "Rooms") -> "Result":
-        from simbuilder.cli.compose import runtime_name
+        from simbuilder.cli.rooms import choose_runtime
         from simbuilder.scaffolding.environment import RUNTIMES
         from simbuilder.scaffolding.exceptions import UsageError
         from simbuilder.sessions.catalog import choose_services
-        from simbuilder.sessions.manager import CreateRequest
 
         if runtime is not None and runtime not in RUNTIMES:
             raise UsageError(f"unknown runtime {runtime!r}", f"known: {', '.join(RUNTIMES)}")
-        request = CreateRequest(
-            services=choose_services(services, profile),
-            runtime=runtime_name(runtime, rooms.settings),
-            name=name,
-            start=start_containers,
-            reuse=reuse,
-        )
+        chosen_services = choose_services(services, profile)
+        choice = choose_runtime(runtime, rooms)
+
+        def request(choice: "Choice") -> "CreateRequest":
+            from simbuilder.sessions.manager import CreateRequest
+
+            return CreateRequest(
+                services=chosen_services,
+                runtime=choice.runtime,
+                reason=choice.reason,
+                name=name,
+                start=start_containers,
+                reuse=reuse,
+            )
+
         if dry_run:
-            low, high = rooms.settings.port_start, rooms.settings.port_end
-            return _planned("session create", rooms.manager.plan_create(request, (low, high)))
-        report = rooms.manager.create(request, timeout)
-        return _reported("session create", report)
+            ports = (rooms.settings.port_start, rooms.settings.port_end)
+            return _planned("session create", rooms.manager.plan_create(request(choice), ports))
+        return _reported("session create", _create(rooms, choice, request, timeout))
 
     return _run("session create", as_json, action)
+
+
+def _create(
+    rooms: "Rooms", choice: "Choice", request: "Callable[[Choice], CreateRequest]", timeout_s: float
+) -> "Report":
+    """Create a session; where nobody asked for Docker and it has no images, on the local runtime.
+
+    Images are looked for before anything is written, so there is nothing to take back.
+    """
+    from simbuilder.scaffolding.exceptions import ImageUnavailableError
+
+    try:
+        return rooms.manager.create(request(choice), timeout_s)
+    except ImageUnavailableError as error:
+        if not choice.automatic:
+            raise
+        local = replace(choice, runtime="local", reason=error.message)
+        rooms.tell(f"{error.message}; taking the local runtime instead")
+        return rooms.manager.create(request(local), timeout_s)
 
 
 @app.command(epilog="Example:  simbuilder session start demo")
@@ -142,8 +169,10 @@ def list_(as_json: Json = False) -> int:
 
         views, broken = rooms.manager.list_sessions()
         data = {"sessions": [view.data() for view in views]}
-        problems = tuple(Problem("state", b.reason, b.hint) for b in broken)
-        return (partial if problems else success)("session list", data, problems)
+        unreadable = tuple(Problem("state", b.reason, b.hint) for b in broken)
+        remarks = tuple(dict.fromkeys(p for view in views for p in view.unseen()))
+        finish = partial if unreadable else success
+        return finish("session list", data, (*unreadable, *remarks))
 
     return _run("session list", as_json, action)
 
@@ -160,14 +189,20 @@ def status(session: Session = None, as_json: Json = False) -> int:
 
 
 @app.command(
-    epilog="Examples:  simbuilder session cleanup  |  simbuilder session cleanup --all --yes"
+    epilog="Examples:  simbuilder session cleanup  |  simbuilder session cleanup --all --yes  |  "
+    "simbuilder session cleanup --orphans"
 )
 def cleanup(
     session: Session = None,
     all_: Annotated[
         bool, typer.Option("--all", help="Remove all sessions and whatever lost ones left.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before --all.")] = False,
+    orphans: Annotated[
+        bool, typer.Option("--orphans", help="List what sessions without a record left; remove it.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask before --all or --orphans.")
+    ] = False,
     timeout: Timeout = 60,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -177,10 +212,14 @@ def cleanup(
     def action(rooms: "Rooms") -> "Result":
         from simbuilder.scaffolding.exceptions import UsageError
 
-        if all_ and session is not None:
-            raise UsageError("--all and a session contradict each other", "give one of them")
+        if [all_, orphans, session is not None].count(True) > 1:
+            raise UsageError(
+                "--all, --orphans and a session contradict each other", "give one of them"
+            )
         if all_:
             targets = rooms.manager.cleanup_targets()
+        elif orphans:
+            targets = rooms.manager.orphans()
         else:
             targets = [rooms.manager.finder.resolve(session, destructive=True)]
         if dry_run:
@@ -188,6 +227,8 @@ def cleanup(
 
             steps = (s for target in targets for s in rooms.manager.plan_cleanup(target).steps)
             return _planned("session cleanup", Plan(tuple(steps)))
+        if orphans and targets and not yes and not _may_remove_orphans(targets):
+            return _listed(targets)
         if all_ and targets and not yes:
             _confirm(len(targets))
         return _cleaned(rooms, targets, timeout)
@@ -203,6 +244,24 @@ def _confirm(count: int) -> None:
         raise UsageError("--all needs --yes when nobody can be asked", "add --yes")
     if not typer.confirm(f"Remove {count} session(s) and all their data?", err=True):
         raise SimBuilderError("nothing was removed")
+
+
+def _may_remove_orphans(targets: list[str]) -> bool:
+    """Show what there is, then ask; without anybody to ask, only what --yes allows is done."""
+    from simbuilder.cli import render
+
+    if not render.may_ask():
+        return False
+    for target in targets:
+        render.talk(f"orphan {target}")
+    return typer.confirm(f"Remove these {len(targets)} and all their data?", err=True)
+
+
+def _listed(targets: list[str]) -> "Result":
+    from simbuilder.sessions.result import Problem, success
+
+    remark = Problem("not-removed", "nothing was removed", "add --yes to remove what is listed")
+    return success("session cleanup", {"orphans": targets, "removed": []}, (remark,))
 
 
 def _cleaned(rooms: "Rooms", targets: list[str], timeout_s: float) -> "Result":
@@ -247,9 +306,10 @@ def _planned(command: str, plan: "Plan") -> "Result":
 
 
 def _run(command: str, as_json: bool, action: Callable[["Rooms"], "Result"]) -> int:
-    from simbuilder.cli import compose, render
+    from simbuilder.cli import render
+    from simbuilder.cli.rooms import guarded
 
     with render.progress(quiet=as_json) as view:
-        result = compose.guarded(command, view, action)
+        result = guarded(command, view, action)
     render.show(result, as_json)
     return result.exit_status

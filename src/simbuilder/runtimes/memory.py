@@ -6,8 +6,8 @@ what it seems to. It can be told to fail or to die at the k-th call, which real 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from simbuilder.scaffolding.exceptions import StillRunningError
-from simbuilder.sessions.model import Health, Observed, Session, StartOutcome, State
+from simbuilder.scaffolding.exceptions import EngineUnreachableError, StillRunningError
+from simbuilder.sessions.model import Health, Observed, Place, Session, StartOutcome, State
 from simbuilder.sessions.result import Event, EventSink
 
 
@@ -19,8 +19,8 @@ class MemoryRuntime:
     """Servers as entries of a dictionary.
 
     `broken` are services that never become ready, `immortal` are sessions whose servers do not end,
-    `foreign(port)` says whether somebody else holds
-    a port, and `die_at` is the number (from 1) of the call at which `Died` is raised.
+    `silent` means that nobody can see what runs, `foreign(port)` says whether somebody else holds a
+    port, and `die_at` is the number (from 1) of the call at which `Died` is raised.
     """
 
     name = "memory"
@@ -30,6 +30,7 @@ class MemoryRuntime:
     ) -> None:
         self.broken: set[str] = set()
         self.immortal: set[str] = set()
+        self.silent = False
         self._foreign = foreign
         self._die_at = die_at
         self._calls = 0
@@ -40,6 +41,14 @@ class MemoryRuntime:
         if self._calls == self._die_at:
             raise Died
 
+    def at(self, engine: str) -> "MemoryRuntime":
+        """There is one place only."""
+        return self
+
+    def place(self) -> Place:
+        """Nowhere in particular."""
+        return Place()
+
     def prepare(self, services: Sequence[str], emit: EventSink) -> None:
         """Nothing is needed."""
         self._step()
@@ -47,7 +56,17 @@ class MemoryRuntime:
     def observe(self, session_ids: Iterable[str]) -> Mapping[str, Mapping[str, Observed]]:
         """Return what runs, and how what was killed had ended."""
         self._step()
-        return {key: dict(services) for key, services in self._servers.items()}
+        if self.silent:
+            unseen = Observed(State.UNKNOWN, problem="it does not answer")
+            return {i: dict.fromkeys(("neo4j", "nats", "azurite"), unseen) for i in session_ids}
+        return {i: dict(self._servers[i]) for i in session_ids if i in self._servers}
+
+    def traces(self) -> set[str]:
+        """Return whose entries there are."""
+        self._step()
+        if self.silent:
+            raise EngineUnreachableError("it does not answer", "wait")
+        return set(self._servers)
 
     def start(
         self, session: Session, services: Sequence[str], timeout_s: float, emit: EventSink

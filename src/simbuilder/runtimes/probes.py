@@ -13,14 +13,14 @@ from simbuilder.sessions import catalog, envfile
 from simbuilder.sessions.model import Health, Session
 
 
-def accepts(port: int) -> bool:
+def accepts(port: int, host: str = catalog.HOST) -> bool:
     """True if something accepts TCP connections on the port; a fraction of a millisecond.
 
     In the ephemeral range the kernel may give our own end the very port we ask for, and TCP then
     connects the socket to itself; that is nobody's answer.
     """
     try:
-        with socket.create_connection((catalog.HOST, port), timeout=1) as connection:
+        with socket.create_connection((host, port), timeout=1) as connection:
             return bool(connection.getsockname() != connection.getpeername())
     except OSError:
         return False
@@ -30,8 +30,8 @@ def probe(session: Session, service: str, timeout_s: float) -> Health:
     """Ask `service` of `session` once. Raises `KeyError` for a service nobody can probe."""
     for endpoint in catalog.service(service).endpoints:
         port = session.port(f"{service}.{endpoint.name}")
-        if not accepts(port):
-            return Health(False, problem=f"nothing answers on {catalog.HOST}:{port}")
+        if not accepts(port, session.host):
+            return Health(False, problem=f"nothing answers on {session.host}:{port}")
     return _PROBES[service](session, timeout_s)
 
 
@@ -149,7 +149,7 @@ def _azurite(session: Session, timeout_s: float) -> Health:
     port = session.port("azurite.blob")
     path = f"/{catalog.AZURITE_ACCOUNT}"
     query = {"comp": "properties", "restype": "account"}
-    connection = http.client.HTTPConnection(catalog.HOST, port, timeout=timeout_s)
+    connection = http.client.HTTPConnection(session.host, port, timeout=timeout_s)
     began = time.monotonic()
     try:
         connection.request(

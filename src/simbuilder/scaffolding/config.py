@@ -94,11 +94,44 @@ class Settings(_Layered):
     port_range_end: int = Field(
         alias="SIMBUILDER_PORT_RANGE_END", description="Last port sessions may use."
     )
+    neo4j_home: str = Field(
+        alias="NEO4J_HOME",
+        description="Unpacked Neo4j 5 server for local sessions; default: the embedded database.",
+    )
+    publish_address: str = Field(
+        alias="SIMBUILDER_PUBLISH_ADDRESS",
+        description="Address Docker publishes ports on; only an engine elsewhere needs another.",
+    )
+    neo4j_image: str = Field(alias="NEO4J_IMAGE", description="Image of Neo4j.")
+    nats_image: str = Field(alias="NATS_IMAGE", description="Image of NATS.")
+    azurite_image: str = Field(alias="AZURITE_IMAGE", description="Image of Azurite.")
+    neo4j_heap_size: str = Field(alias="NEO4J_HEAP_SIZE", description="Java heap of Neo4j.")
+    neo4j_page_cache_size: str = Field(
+        alias="NEO4J_PAGE_CACHE_SIZE", description="Page cache of Neo4j."
+    )
+    neo4j_memory_limit: str = Field(
+        alias="NEO4J_MEMORY_LIMIT", description="Most memory the Neo4j container may take."
+    )
+    nats_memory_limit: str = Field(
+        alias="NATS_MEMORY_LIMIT", description="Most memory the NATS container may take."
+    )
+    azurite_memory_limit: str = Field(
+        alias="AZURITE_MEMORY_LIMIT", description="Most memory the Azurite container may take."
+    )
     session_id: str | None = Field(
         None, alias="SIMBUILDER_SESSION_ID", description="The current session."
     )
     session_short: str | None = Field(
         None, alias="SIMBUILDER_SESSION_SHORT", description="Its first eight characters."
+    )
+    subnet: str | None = Field(
+        None, alias="SIMBUILDER_SUBNET", description="Addresses of its containers (CIDR)."
+    )
+    owner: str | None = Field(
+        None, alias="SIMBUILDER_OWNER", description="Whose state folder knows the session."
+    )
+    host: str | None = Field(
+        None, alias="SIMBUILDER_HOST", description="Where its servers are, if not on this machine."
     )
     compose_project_name: str | None = Field(
         None, alias="COMPOSE_PROJECT_NAME", description="simbuilder-<short>."
@@ -119,6 +152,10 @@ class Settings(_Layered):
     nats_http_port: Port | None = Field(
         None, alias="NATS_HTTP_PORT", description="NATS, monitoring over HTTP."
     )
+    nats_user: str | None = Field(None, alias="NATS_USER", description="NATS user.")
+    nats_password: SecretStr | None = Field(
+        None, alias="NATS_PASSWORD", description="NATS password."
+    )
     nats_url: SecretStr | None = Field(
         None, alias="NATS_URL", description="nats://user:password@host:port."
     )
@@ -133,6 +170,9 @@ class Settings(_Layered):
     )
     azurite_table_port: Port | None = Field(
         None, alias="AZURITE_TABLE_PORT", description="Storage emulator, tables."
+    )
+    azurite_accounts: SecretStr | None = Field(
+        None, alias="AZURITE_ACCOUNTS", description="Storage emulator, account:key."
     )
     azure_storage_connection_string: SecretStr | None = Field(
         None,

@@ -7,6 +7,7 @@ few values session commands need, and `config.Settings` types the rest on top of
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,20 @@ DEFAULTS = {
     "SIMBUILDER_PORT_RANGE_END": "40000",
 }
 """Defaults that do not depend on the machine; the folders' defaults do."""
+
+CONTAINERS = {
+    "NEO4J_IMAGE": "neo4j:5.26.28-community",
+    "NATS_IMAGE": "nats:2.15.1-alpine",
+    "AZURITE_IMAGE": "mcr.microsoft.com/azure-storage/azurite:3.37.0",
+    "NEO4J_HEAP_SIZE": "512m",
+    "NEO4J_PAGE_CACHE_SIZE": "128m",
+    "NEO4J_MEMORY_LIMIT": "1g",
+    "NATS_MEMORY_LIMIT": "256m",
+    "AZURITE_MEMORY_LIMIT": "512m",
+    "SIMBUILDER_PUBLISH_ADDRESS": "127.0.0.1",
+}
+"""The settings `docker-compose.yaml` takes, with the defaults it has itself (a test compares)."""
+DEFAULTS |= CONTAINERS
 
 LOWEST_PORT, HIGHEST_PORT = 1024, 65535
 BLOCK_SIZE = 10
@@ -148,6 +163,36 @@ def parse_port(text: str) -> int:
     return port
 
 
+def parse_memory(text: str) -> str:
+    """Return an amount of memory as Docker and Java write it, such as `512m`."""
+    if not re.fullmatch(r"[1-9][0-9]{0,8}[kmgKMG]", text):
+        raise ValueError("is not an amount of memory such as 512m or 1g")
+    return text
+
+
+def parse_image(text: str) -> str:
+    """Return the name of a container image."""
+    if not re.fullmatch(r"[A-Za-z0-9][\w./:@-]*", text):
+        raise ValueError("is not the name of an image")
+    return text
+
+
+def parse_address(text: str) -> str:
+    """Return an IPv4 address. Raises `ValueError`."""
+    import ipaddress  # 4 ms, and hardly anybody sets an address
+
+    try:
+        return str(ipaddress.IPv4Address(text))
+    except ValueError:
+        raise ValueError("is not an IPv4 address") from None
+
+
+def _container_parser(name: str) -> Callable[[str], str]:
+    if name.endswith("_IMAGE"):
+        return parse_image
+    return parse_memory if name.startswith(("NEO4J", "NATS", "AZURITE")) else parse_address
+
+
 def one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
     """Return a parser of one of `choices`; it ignores case and returns the choice as spelt."""
 
@@ -179,6 +224,8 @@ class CoreSettings:
     port_end: int
     log_level: str
     environment: str
+    neo4j_home: str
+    containers: Mapping[str, str]
 
     def by_variable(self) -> dict[str, Any]:
         """Return the values under the names of the variables they are set with."""
@@ -190,6 +237,8 @@ class CoreSettings:
             "SIMBUILDER_PORT_RANGE_END": self.port_end,
             "LOG_LEVEL": self.log_level,
             "ENVIRONMENT": self.environment,
+            "NEO4J_HOME": self.neo4j_home,
+            **self.containers,
         }
 
 
@@ -201,6 +250,7 @@ def core_settings(environment: Environment) -> CoreSettings:
     from platformdirs import user_cache_dir, user_state_dir
 
     defaults = DEFAULTS | {
+        "NEO4J_HOME": "",
         "SIMBUILDER_STATE_DIR": user_state_dir("simbuilder", appauthor=False),
         "SIMBUILDER_CACHE_DIR": user_cache_dir("simbuilder", appauthor=False),
     }
@@ -226,6 +276,11 @@ def core_settings(environment: Environment) -> CoreSettings:
         port_end=read("SIMBUILDER_PORT_RANGE_END", parse_port),
         log_level=read("LOG_LEVEL", one_of(LOG_LEVELS)),
         environment=read("ENVIRONMENT", one_of(MODES)),
+        neo4j_home=str(read_folder("NEO4J_HOME")) if environment.get("NEO4J_HOME").text else "",
+        containers={
+            name: read(name, _container_parser(name)) if environment.get(name).text else default
+            for name, default in CONTAINERS.items()
+        },
     )
     try:
         check_port_range(settings.port_start, settings.port_end)

@@ -72,6 +72,55 @@ class RuntimeUnavailableError(SimBuilderError):
     code = "runtime-unavailable"
 
 
+class EngineUnreachableError(RuntimeUnavailableError):
+    """No Docker engine answers where one is expected, or there is no `docker` to ask it with."""
+
+    code = "engine-unreachable"
+
+
+class EnginePermissionError(EngineUnreachableError):
+    """The Docker engine is there, but this user may not talk to it."""
+
+    code = "engine-permission"
+
+
+class ComposeMissingError(RuntimeUnavailableError):
+    """Docker has no Compose plug-in, or one that is too old for the compose file."""
+
+    code = "compose-missing"
+
+
+class ImageUnavailableError(RuntimeUnavailableError):
+    """An image is not on the engine and could not be pulled."""
+
+    code = "image-unavailable"
+
+
+class AddressPoolError(SimBuilderError):
+    """The engine has no addresses for the session's network, or others took them."""
+
+    code = "address-pool"
+
+
+class DiskFullError(SimBuilderError):
+    """The engine's disk is full."""
+
+    code = "disk-full"
+
+
+class EngineError(SimBuilderError):
+    """The engine refused, in its own words."""
+
+    code = "engine"
+
+
+class UnknownStateError(SimBuilderError):
+    """What runs cannot be seen, so nothing that depends on it was done."""
+
+    code = "unknown"
+    exit_status = 3
+
+
 class StillRunningError(SimBuilderError):
     """Servers survived being stopped, so nothing that depends on their absence was done."""
 

@@ -41,10 +41,11 @@ class Marked:
 
 @dataclass(frozen=True)
 class Completed:
-    """A finished command: its exit status, and stdout and stderr together."""
+    """A finished command: its exit status and what it wrote."""
 
     status: int
-    output: str
+    out: str
+    err: str
 
 
 def run(argv: Sequence[str], env: Mapping[str, str], cwd: Path, timeout_s: float) -> Completed:
@@ -59,20 +60,20 @@ def run(argv: Sequence[str], env: Mapping[str, str], cwd: Path, timeout_s: float
         cwd=cwd,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=subprocess.PIPE,
         text=True,
         errors="replace",
         start_new_session=True,
     )
     try:
-        output, _ = process.communicate(timeout=timeout_s)
+        out, err = process.communicate(timeout=timeout_s)
     except BaseException as error:
         _signal_group(process.pid, signal.SIGKILL)
         process.communicate()
         if isinstance(error, subprocess.TimeoutExpired):
             raise TimeoutError(f"{argv[0]} did not finish within {timeout_s:g} s") from None
         raise
-    return Completed(process.returncode, output)
+    return Completed(process.returncode, out, err)
 
 
 class Server:

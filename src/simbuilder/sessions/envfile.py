@@ -28,8 +28,12 @@ def variables(session: Session) -> dict[str, str]:
     values = {
         SESSION_KEY: session.id,
         "SIMBUILDER_SESSION_SHORT": session.short,
+        "SIMBUILDER_SUBNET": session.subnet,
+        "SIMBUILDER_OWNER": session.owner,
         "COMPOSE_PROJECT_NAME": session.project,
     }
+    if session.host != catalog.HOST:
+        values["SIMBUILDER_HOST"] = session.host
     for variable, key in _PORT_VARIABLES.items():
         name = key.split(".")[0]
         if name in session.services or name in {spec.name for spec in catalog.RESERVED}:
@@ -42,8 +46,14 @@ def variables(session: Session) -> dict[str, str]:
             "NEO4J_DATABASE": catalog.NEO4J_DATABASE,
         }
     if "nats" in session.services:
-        values |= {"NATS_URL": nats_url(session), "SERVICE_BUS_URL": nats_url(session)}
+        values |= {
+            "NATS_USER": catalog.NATS_USER,
+            "NATS_PASSWORD": session.secrets["nats"],
+            "NATS_URL": nats_url(session),
+            "SERVICE_BUS_URL": nats_url(session),
+        }
     if "azurite" in session.services:
+        values["AZURITE_ACCOUNTS"] = azurite_accounts(session)
         values["AZURE_STORAGE_CONNECTION_STRING"] = storage_connection_string(session)
     values["CORE_API_URL"] = session.urls("core-api")["http"]
     values["API_GATEWAY_URL"] = session.urls("api-gateway")["http"]
@@ -53,7 +63,12 @@ def variables(session: Session) -> dict[str, str]:
 def nats_url(session: Session) -> str:
     """Return the NATS URL with credentials; the password is URL-safe by construction."""
     port = session.port("nats.client")
-    return f"nats://{catalog.NATS_USER}:{session.secrets['nats']}@{catalog.HOST}:{port}"
+    return f"nats://{catalog.NATS_USER}:{session.secrets['nats']}@{session.host}:{port}"
+
+
+def azurite_accounts(session: Session) -> str:
+    """Return the account and its key as Azurite reads them from its environment."""
+    return f"{catalog.AZURITE_ACCOUNT}:{session.secrets['azurite']}"
 
 
 def storage_connection_string(session: Session) -> str:

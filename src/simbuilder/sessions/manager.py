@@ -15,9 +15,9 @@ from pathlib import Path
 from simbuilder.scaffolding.exceptions import (
     NewerStateError,
     PortsExhaustedError,
-    RuntimeUnavailableError,
     SessionNotFoundError,
     StateError,
+    UnknownStateError,
     UsageError,
 )
 from simbuilder.scaffolding.files import folder_lock, remove_if_empty
@@ -26,6 +26,7 @@ from simbuilder.sessions.finder import Finder
 from simbuilder.sessions.model import (
     Health,
     Observed,
+    Place,
     Session,
     StartOutcome,
     State,
@@ -35,6 +36,7 @@ from simbuilder.sessions.plan import Plan
 from simbuilder.sessions.port_manager import PortManager
 from simbuilder.sessions.result import Event, EventSink
 from simbuilder.sessions.runtime import Runtime
+from simbuilder.sessions.runtimes import Runtimes, unseen_of
 from simbuilder.sessions.store import Broken, SessionStore
 from simbuilder.sessions.view import Report, SessionView, problems_of
 
@@ -44,10 +46,11 @@ PROBE_TIMEOUT_S = 5.0
 
 @dataclass(frozen=True)
 class CreateRequest:
-    """What kind of session is wanted."""
+    """What kind of session is wanted; `reason` says why on this runtime."""
 
     services: tuple[str, ...]
     runtime: str
+    reason: str = ""
     name: str | None = None
     start: bool = False
     reuse: bool = False
@@ -55,8 +58,9 @@ class CreateRequest:
 
 @dataclass(frozen=True)
 class Makers:
-    """Where new ids, times and secrets come from; tests hand in predictable ones."""
+    """Where the facts of a new session come from; tests hand in predictable ones."""
 
+    owner: str
     session_id: Callable[[], str]
     now: Callable[[], str]
     secret: Callable[[str], str]
@@ -76,7 +80,7 @@ class SessionManager:
     ) -> None:
         self._store = store
         self._ports = ports
-        self._runtimes = runtimes
+        self._runtimes = Runtimes(runtimes, emit)
         self._makers = makers
         self._emit = emit
         self._folder = folder.resolve()
@@ -88,8 +92,7 @@ class SessionManager:
         """Return what `create` would do, having checked the request as `create` would."""
         reused = self.finder.here(request.name) if request.reuse else None
         if reused is not None:
-            seen = self._observe([reused])[reused.id]
-            return plan.plan_start(reused, seen) if request.start else Plan(())
+            return self.plan_start(reused.id) if request.start else Plan(())
         self._check_new(request)
         replaced = current.find(self._folder)
         label = replaced.session_id[:8] if replaced else None
@@ -108,10 +111,11 @@ class SessionManager:
             self._make_current(reused)
             return self.start(reused.id, timeout_s) if request.start else self.status(reused.id)
         runtime = self._check_new(request)
+        place = runtime.place()
         if request.start:
             runtime.prepare(request.services, self._emit)
         with ExitStack() as held:
-            session = self._record_new(request, held)
+            session = self._record_new(request, place, held)
             if not request.start:
                 return Report(SessionView(session, self._store.env_file(session.id), {}, None))
             steps = plan.plan_start(session, {})
@@ -123,7 +127,7 @@ class SessionManager:
             self._check_name_is_free(request.name)
         if not os.access(self._folder, os.W_OK):  # say so before there is a session to clean up
             raise PermissionError(errno.EACCES, "not writable", str(self._folder / current.FILE))
-        return self._runtime(request.runtime)
+        return self._runtimes.named(request.runtime)
 
     def _check_name_is_free(self, name: str) -> None:
         if name in self.finder.names().values():
@@ -132,7 +136,7 @@ class SessionManager:
                 "choose another name, or remove that session first",
             )
 
-    def _record_new(self, request: CreateRequest, held: ExitStack) -> Session:
+    def _record_new(self, request: CreateRequest, place: Place, held: ExitStack) -> Session:
         """Reserve, record and make current; the session's lock stays with `held`."""
         with self._ports.transaction():
             if request.name is not None:
@@ -148,6 +152,10 @@ class SessionManager:
                 services=request.services,
                 ports=self._ports.reserve(session_id),
                 secrets={s: self._makers.secret(s) for s in request.services},
+                engine=place.engine,
+                host=place.host,
+                owner=self._makers.owner,
+                reason=request.reason,
             )
             self._store.save(session)
         self._make_current(session)
@@ -168,14 +176,14 @@ class SessionManager:
     def plan_start(self, session_id: str) -> Plan:
         """Return what `start` would do."""
         session = self._store.load(session_id)
-        return plan.plan_start(session, self._observe([session])[session.id])
+        return plan.plan_start(session, self._runtimes.see(session))
 
     def start(self, session_id: str, timeout_s: float) -> Report:
         """Start what is not running and verify all of it; data and ports stay as they were."""
         with self._locked(session_id, timeout_s) as session:
-            runtime = self._runtime(session.runtime)
-            steps = plan.plan_start(session, self._observe([session])[session.id])
-            runtime.prepare(steps.targets("start"), self._emit)
+            steps = plan.plan_start(session, self._runtimes.see(session))
+            if todo := steps.targets("start"):
+                self._runtimes.of(session).prepare(todo, self._emit)
             self._restore_env_file(session)
             return self._start(session, steps.targets("start"), timeout_s)
 
@@ -189,7 +197,7 @@ class SessionManager:
 
     def _start(self, session: Session, services: Sequence[str], timeout_s: float) -> Report:
         """Start `services`, replacing ports that somebody else took; probe the others."""
-        runtime = self._runtime(session.runtime)
+        runtime = self._runtimes.of(session)
         outcomes: dict[str, StartOutcome] = {}
         tried: set[int] = set()
         todo: Sequence[str] = services
@@ -234,16 +242,16 @@ class SessionManager:
     def plan_stop(self, session_id: str) -> Plan:
         """Return what `stop` would do."""
         session = self._store.load(session_id)
-        return plan.plan_stop(session, self._observe([session])[session.id])
+        return plan.plan_stop(session, self._runtimes.see(session))
 
     def stop(self, session_id: str, timeout_s: float) -> Report:
         """Stop what is running and keep data and ports; doing it twice is fine."""
         with self._locked(session_id, timeout_s) as session:
-            steps = plan.plan_stop(session, self._observe([session])[session.id])
+            steps = plan.plan_stop(session, self._runtimes.see(session))
             for service in steps.targets("stop"):
                 self._emit(Event("begin", service, "stopping"))
             # also what is not running: stopping on purpose clears how a dead server had ended
-            self._runtime(session.runtime).stop(session.id, session.services)
+            self._runtimes.of(session).stop(session.id, session.services)
             for service in steps.targets("stop"):
                 self._emit(Event("done", service, "stopped"))
             return Report(self._view(session, None))
@@ -253,7 +261,7 @@ class SessionManager:
     def list_sessions(self) -> tuple[list[SessionView], list[Broken]]:
         """Return all sessions, oldest first, without asking their servers; and broken records."""
         sessions, broken = self._store.load_all()
-        observed = self._observe(sessions)
+        observed = self._runtimes.observe(sessions)
         views = [
             SessionView(s, self._store.env_file(s.id), observed.get(s.id, {})) for s in sessions
         ]
@@ -262,12 +270,10 @@ class SessionManager:
     def status(self, session_id: str) -> Report:
         """Return a session as its own servers describe it, asked with real clients."""
         session = self._store.load(session_id)
-        seen = self._observe([session])[session.id]
+        seen = self._runtimes.observe([session])[session.id]
         running = [s for s in session.services if seen.get(s, plan.UNSEEN).state is State.RUNNING]
         health = dict(
-            self._runtime(session.runtime).probe(session, running, PROBE_TIMEOUT_S)
-            if running
-            else {}
+            self._runtimes.of(session).probe(session, running, PROBE_TIMEOUT_S) if running else {}
         )
         view = self._view(session, health, seen)
         unhealthy = view.state is not State.STOPPED or any(
@@ -281,7 +287,7 @@ class SessionManager:
         health: Mapping[str, Health] | None,
         seen: Mapping[str, Observed] | None = None,
     ) -> SessionView:
-        observed = self._observe([session])[session.id] if seen is None else seen
+        observed = self._runtimes.observe([session])[session.id] if seen is None else seen
         if health is not None:
             absent = Health(False, problem="not running")
             health = {s: health.get(s, absent) for s in session.services}
@@ -290,18 +296,18 @@ class SessionManager:
     # --- removing --------------------------------------------------------------------------
 
     def cleanup_targets(self) -> list[str]:
-        """Return the ids of all there is to remove: sessions, broken records, and strays.
+        """Return the ids of all there is to remove: sessions, broken records, and orphans."""
+        return sorted({*self.orphans(), *self._store.ids()})
 
-        A stray is something that runs, or lies in the state folder, without a record.
-        """
-        strays = {i for runtime in self._runtimes.values() for i in runtime.observe(())}
-        return sorted(strays | set(self._store.ids()))
+    def orphans(self) -> list[str]:
+        """Return the ids of what runs, or left data, without a record."""
+        return sorted(i for i in self._runtimes.traces() if not self._store.recorded(i))
 
     def plan_cleanup(self, session_id: str) -> Plan:
         """Return what `cleanup` would do."""
         running = sorted(
             service
-            for runtime in self._runtimes.values()
+            for runtime in self._runtimes.candidates(self._loadable(session_id))
             for service, seen in runtime.observe([session_id]).get(session_id, {}).items()
             if seen.state is State.RUNNING
         )
@@ -318,9 +324,9 @@ class SessionManager:
         """
         with self._session_lock(session_id, timeout_s):
             folder = self._home(session_id)
-            self._check_removable(session_id)
+            runtimes = self._removable_from(session_id)
             self._emit(Event("begin", session_id[:8], "removing"))
-            for runtime in self._runtimes.values():
+            for runtime in runtimes:
                 runtime.remove(session_id)
             current.delete(folder, session_id)
             with self._ports.transaction():
@@ -328,13 +334,36 @@ class SessionManager:
                 self._store.forget(session_id)
             self._emit(Event("done", session_id[:8], "removed"))
 
-    def _check_removable(self, session_id: str) -> None:
-        """Raise if what the session runs on is out of our reach: it must not be forgotten then."""
+    def _removable_from(self, session_id: str) -> list[Runtime]:
+        """Return the runtimes to remove the session from, all of which can be asked just now.
+
+        Raises if the one it runs on is out of our reach: the session must not be forgotten then.
+        Where the record cannot tell, those that do not answer are passed over with a warning:
+        what they may hold is found as an orphan later.
+        """
+        session = self._loadable(session_id)
+        runtimes = []
+        for runtime in self._runtimes.candidates(session):
+            unseen = unseen_of(runtime.observe([session_id]).get(session_id, {}))
+            if unseen is None:
+                runtimes.append(runtime)
+            elif session is not None:
+                raise UnknownStateError(
+                    f"what runs of session {session.label} is unknown: {unseen.problem}",
+                    "its record is kept; once that answers, run the same command again",
+                )
+            else:
+                message = f"whether session {session_id[:8]} left anything: {unseen.problem}"
+                self._emit(Event("warning", UnknownStateError.code, message))
+        return runtimes
+
+    def _loadable(self, session_id: str) -> Session | None:
         try:
-            runtime = self._store.load(session_id).runtime
+            return self._store.load(session_id)
+        except NewerStateError:
+            raise
         except StateError:
-            return  # nobody can tell; all runtimes will look for what is left of it
-        self._runtime(runtime)
+            return None
 
     def tidy(self) -> None:
         """Remove what interrupted commands left behind that belongs to no session."""
@@ -344,35 +373,10 @@ class SessionManager:
 
     def _home(self, session_id: str) -> Path:
         """Return the session's folder, or this one where the record cannot tell."""
-        try:
-            return Path(self._store.load(session_id).folder)
-        except NewerStateError:
-            raise
-        except StateError:
-            return self._folder
+        session = self._loadable(session_id)
+        return self._folder if session is None else Path(session.folder)
 
     # --- helpers ---------------------------------------------------------------------------
-
-    def _runtime(self, name: str) -> Runtime:
-        try:
-            return self._runtimes[name]
-        except KeyError:
-            raise RuntimeUnavailableError(
-                f"the {name} runtime is not part of this version of SimBuilder",
-                f"use --runtime {next(iter(self._runtimes))}",
-            ) from None
-
-    def _observe(self, sessions: Sequence[Session]) -> dict[str, Mapping[str, Observed]]:
-        observed: dict[str, Mapping[str, Observed]] = {s.id: {} for s in sessions}
-        for name in sorted({s.runtime for s in sessions}):
-            theirs = [s for s in sessions if s.runtime == name]
-            if name not in self._runtimes:  # of another version: the other sessions go on working
-                unknown = Observed(State.UNKNOWN)
-                observed |= {s.id: dict.fromkeys(s.services, unknown) for s in theirs}
-                continue
-            seen = self._runtimes[name].observe([s.id for s in theirs])
-            observed |= {s.id: seen[s.id] for s in theirs if s.id in seen}
-        return observed
 
     @contextmanager
     def _session_lock(self, session_id: str, timeout_s: float) -> Iterator[None]:

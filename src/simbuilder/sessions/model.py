@@ -1,6 +1,7 @@
 """Sessions and what can be said of them. Pure and frozen."""
 
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,6 +11,9 @@ from simbuilder.scaffolding.exceptions import UsageError
 from simbuilder.sessions import catalog
 
 RECORD_VERSION = 1
+_ADDED = {"engine": "", "host": catalog.HOST, "owner": "", "reason": ""}
+"""What records of version 1 did not say at first: there was only one place for servers."""
+
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 
@@ -29,7 +33,11 @@ class Session:
 
     `ports` maps `service.endpoint` to a port, `secrets` maps a service to its password or key,
     `folder` is the canonical folder the session was created from and `created_at` is UTC in
-    ISO 8601. The runtime is chosen once, for life.
+    ISO 8601. Runtime, engine, host and owner are chosen once, for life.
+
+    `engine` is what runs the servers: the URL or context of a Docker engine; for processes the
+    folder of a Neo4j server, or nothing for the embedded graph database. `host` is where clients
+    reach them. `owner` says whose state folder holds the record, and `reason` why this runtime.
     """
 
     id: str
@@ -40,6 +48,20 @@ class Session:
     services: tuple[str, ...]
     ports: Mapping[str, int]
     secrets: Mapping[str, str] = field(repr=False)
+    engine: str = ""
+    host: str = catalog.HOST
+    owner: str = ""
+    reason: str = ""
+
+    @property
+    def subnet(self) -> str:
+        """The sixteen addresses of the session's network, in CIDR notation.
+
+        A million of them fit 10.0.0.0/8, and the random id chooses one, so that sessions of users
+        who know nothing of each other hardly ever meet (30 sessions: once in 2,000 times).
+        """
+        number = zlib.crc32(self.id.encode()) >> 12
+        return f"10.{number >> 12}.{number >> 4 & 255}.{(number & 15) << 4}/28"
 
     @property
     def short(self) -> str:
@@ -63,7 +85,7 @@ class Session:
     def urls(self, service: str) -> dict[str, str]:
         """Return endpoint -> URL, without credentials, for one of the session's services."""
         return {
-            e.name: f"{e.scheme}://{catalog.HOST}:{self.port(f'{service}.{e.name}')}{e.path}"
+            e.name: f"{e.scheme}://{self.host}:{self.port(f'{service}.{e.name}')}{e.path}"
             for e in catalog.service(service).endpoints
         }
 
@@ -73,12 +95,21 @@ class Observed:
     """A service as the runtime sees it, without asking the server itself.
 
     `exit_status` is how the server ended, where that is known (128 + n for signal n);
-    `log_tail` are its last lines then.
+    `log_tail` are its last lines then. `problem` says why a state is unknown.
     """
 
     state: State
     exit_status: int | None = None
     log_tail: tuple[str, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a runtime puts new sessions; see `Session` for what engine and host are."""
+
+    engine: str = ""
+    host: str = catalog.HOST
 
 
 @dataclass(frozen=True)
@@ -157,6 +188,10 @@ def to_record(session: Session) -> dict[str, Any]:
         "services": list(session.services),
         "ports": dict(session.ports),
         "secrets": dict(session.secrets),
+        "engine": session.engine,
+        "host": session.host,
+        "owner": session.owner,
+        "reason": session.reason,
     }
 
 
@@ -181,7 +216,12 @@ def from_record(data: Any) -> Session:
         ("services", list),
         ("ports", dict),
         ("secrets", dict),
+        ("engine", str),
+        ("host", str),
+        ("owner", str),
+        ("reason", str),
     )
+    data = _ADDED | data
     for key, kind in kinds:
         if key not in data or not isinstance(data[key], kind):
             raise ValueError(f"has no valid {key!r}")
@@ -206,4 +246,8 @@ def from_record(data: Any) -> Session:
         services=tuple(data["services"]),
         ports=dict(ports),
         secrets=dict(secrets),
+        engine=data["engine"],
+        host=data["host"],
+        owner=data["owner"],
+        reason=data["reason"],
     )

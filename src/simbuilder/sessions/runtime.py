@@ -7,14 +7,20 @@ printing crosses downward. The contract suite is the proof that an implementatio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from simbuilder.sessions.model import Health, Observed, Session, StartOutcome
+from simbuilder.sessions.model import Health, Observed, Place, Session, StartOutcome
 from simbuilder.sessions.result import EventSink
 
 
 class Runtime(Protocol):
-    """A way to run sessions."""
+    """A way to run sessions, at one engine (see `Session.engine`)."""
 
     name: str
+
+    def at(self, engine: str) -> "Runtime":
+        """Return this runtime at the engine a session was created on."""
+
+    def place(self) -> Place:
+        """Return where new sessions go. Raises `RuntimeUnavailableError` if they cannot."""
 
     def prepare(self, services: Sequence[str], emit: EventSink) -> None:
         """Fetch whatever these services need before they can start; instant when it is there.
@@ -23,10 +29,15 @@ class Runtime(Protocol):
         """
 
     def observe(self, session_ids: Iterable[str]) -> Mapping[str, Mapping[str, Observed]]:
-        """Return session id -> service -> what is seen now.
+        """Return session id -> service -> what is seen now; a service that is absent is stopped.
 
-        Everything that runs under this runtime is included, so an id that was not asked for is a
-        session whose record was lost. A service that is absent is stopped.
+        Never raises for an engine that does not answer: what it runs is `unknown`.
+        """
+
+    def traces(self) -> set[str]:
+        """Return the ids of all sessions of this owner that left anything here, recorded or not.
+
+        Raises `RuntimeUnavailableError` if that cannot be seen.
         """
 
     def start(

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from simbuilder.sessions import catalog, plan
+from simbuilder.scaffolding.exceptions import UnknownStateError
+from simbuilder.sessions import plan
 from simbuilder.sessions.model import Health, Observed, Session, State, overall
 from simbuilder.sessions.result import Problem
 
@@ -30,6 +31,12 @@ class SessionView:
         """Return what the runtime sees of a service."""
         return self.observed.get(service, plan.UNSEEN)
 
+    def unseen(self) -> tuple[Problem, ...]:
+        """Return why states are unknown, if they are; the same for all sessions of one engine."""
+        whys = {seen.problem for seen in self.observed.values() if seen.state is State.UNKNOWN}
+        hint = "ask again when it answers"
+        return tuple(Problem(UnknownStateError.code, why, hint) for why in sorted(whys))
+
     def data(self) -> dict[str, Any]:
         """Return the session as JSON output shows it, without secrets.
 
@@ -41,6 +48,8 @@ class SessionView:
             "short": session.short,
             "name": session.name,
             "runtime": session.runtime,
+            "runtime_reason": session.reason,
+            "engine": session.engine,
             "project": session.project,
             "created_at": session.created_at,
             "folder": session.folder,
@@ -65,7 +74,7 @@ class SessionView:
             "log_tail": list(seen.log_tail),
             "endpoints": {
                 name: {
-                    "host": catalog.HOST,
+                    "host": self.session.host,
                     "port": self.session.port(f"{service}.{name}"),
                     "url": url,
                 }
@@ -74,16 +83,19 @@ class SessionView:
         }
 
     def _ready(self, service: str) -> bool | None:
-        if self.seen(service).state is not State.RUNNING:
-            return False
+        state = self.seen(service).state
+        if state is not State.RUNNING:
+            return None if state is State.UNKNOWN else False
         health = None if self.health is None else self.health.get(service)
         return None if health is None else health.ready
 
     def _problem(self, service: str) -> str:
         health = None if self.health is None else self.health.get(service)
+        seen = self.seen(service)
+        if seen.state is State.UNKNOWN:
+            return seen.problem
         if health is None or health.ready:
             return ""
-        seen = self.seen(service)
         if seen.state is not State.RUNNING and seen.exit_status is not None:
             return f"it ended with exit status {seen.exit_status}"
         return health.problem
@@ -106,6 +118,9 @@ class Report:
 
 def problems_of(view: SessionView, tails: Mapping[str, Sequence[str]]) -> tuple[Problem, ...]:
     """Return a problem for each service that is not ready, with its exit status and last lines."""
+    unseen = [seen for seen in view.observed.values() if seen.state is State.UNKNOWN]
+    if unseen:
+        return (unknown(view.session, unseen[0]),)
     problems = []
     for service, data in view.data()["services"].items():
         if data["ready"] is not False or view.health is None:
@@ -120,3 +135,12 @@ def problems_of(view: SessionView, tails: Mapping[str, Sequence[str]]) -> tuple[
             )
         )
     return tuple(problems)
+
+
+def unknown(session: Session, seen: Observed) -> Problem:
+    """Return the problem of a session that cannot be seen."""
+    return Problem(
+        UnknownStateError.code,
+        f"what runs of session {session.label} is unknown: {seen.problem}",
+        "nothing is lost; ask again when it answers",
+    )

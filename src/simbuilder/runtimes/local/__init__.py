@@ -1,5 +1,5 @@
 """The local runtime: real servers as detached processes of the user, no Docker involved."""
 
-from simbuilder.runtimes.local.runtime import LocalRuntime
+from simbuilder.runtimes.local.runtime import Graph, LocalRuntime
 
-__all__ = ["LocalRuntime"]
+__all__ = ["Graph", "LocalRuntime"]

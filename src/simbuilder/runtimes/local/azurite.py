@@ -11,7 +11,7 @@ from pathlib import Path
 from simbuilder.runtimes.local import tools
 from simbuilder.runtimes.local.server import Command
 from simbuilder.scaffolding.files import make_private_folder
-from simbuilder.sessions import catalog
+from simbuilder.sessions import catalog, envfile
 from simbuilder.sessions.model import Session
 from simbuilder.sessions.result import EventSink
 
@@ -46,7 +46,7 @@ class AzuriteServer:
             port = session.port(f"azurite.{name}")
             argv += [f"--{name}Host", catalog.HOST, f"--{name}Port", str(port)]
         env = {
-            "AZURITE_ACCOUNTS": f"{catalog.AZURITE_ACCOUNT}:{session.secrets['azurite']}",
+            "AZURITE_ACCOUNTS": envfile.azurite_accounts(session),
             "NODE_COMPILE_CACHE": str(installed / "compiled"),
         }
         return Command(argv, env)

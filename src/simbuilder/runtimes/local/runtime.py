@@ -8,7 +8,7 @@ What runs is read from the process table (see `process.MARK`); files only say ho
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from simbuilder.scaffolding.files import make_private_folder, remove_if_empty, r
 from simbuilder.sessions.model import (
     Health,
     Observed,
+    Place,
     Session,
     StartOutcome,
     State,
@@ -39,6 +40,18 @@ _TAIL_LINES = 5
 
 
 @dataclass(frozen=True)
+class Graph:
+    """The graph database of new sessions: the server in `home`, or the embedded one.
+
+    Heap and page cache, such as `512m`, are for the former.
+    """
+
+    home: str = ""
+    heap: str = "512m"
+    page_cache: str = "128m"
+
+
+@dataclass(frozen=True)
 class _Launch:
     service: str
     server: process.Server
@@ -51,21 +64,38 @@ class LocalRuntime:
 
     name = "local"
 
-    def __init__(self, root: Path, cache: Path) -> None:
+    def __init__(self, root: Path, cache: Path, graph: Graph | None = None) -> None:
         self._root = root
         self._cache = cache
+        self._graph = graph or Graph()
 
     @cached_property
     def servers(self) -> Mapping[str, "LocalServer"]:
         """The servers by service; loaded only by what starts them, as `session list` does not."""
-        from simbuilder.runtimes.local.arcadedb import ArcadeServer
         from simbuilder.runtimes.local.azurite import AzuriteServer
         from simbuilder.runtimes.local.nats import NatsServer
 
-        servers = (AzuriteServer(self._cache), ArcadeServer(self._cache), NatsServer())
+        servers = (AzuriteServer(self._cache), self._graph_server(), NatsServer())
         return {server.service: server for server in servers}
 
+    def _graph_server(self) -> "LocalServer":
+        if self._graph.home:
+            from simbuilder.runtimes.local.neo4j import Neo4jServer
+
+            return Neo4jServer(self._graph)
+        from simbuilder.runtimes.local.arcadedb import ArcadeServer
+
+        return ArcadeServer(self._cache)
+
     # --- the seam --------------------------------------------------------------------------
+
+    def at(self, engine: str) -> "LocalRuntime":
+        """Return this runtime with the graph database that is unpacked in the folder `engine`."""
+        return LocalRuntime(self._root, self._cache, replace(self._graph, home=engine))
+
+    def place(self) -> Place:
+        """This machine, with the graph database that is set."""
+        return Place(engine=self._graph.home)
 
     def prepare(self, services: Sequence[str], emit: EventSink) -> None:
         """Fetch and build what is missing, at the same time for all services."""
@@ -83,15 +113,20 @@ class LocalRuntime:
 
     def observe(self, session_ids: Iterable[str]) -> Mapping[str, Mapping[str, Observed]]:
         """Read the process table once, and how dead servers ended."""
-        seen: dict[str, dict[str, Observed]] = {}
-        for session_id, running in self._running().items():
-            seen[session_id] = {service: Observed(State.RUNNING) for service in running}
-        for session_id in {*session_ids, *self._on_disk()}:
-            services = seen.setdefault(session_id, {})
-            for service in SERVICES:
-                if service not in services:
-                    services[service] = self._how_ended(session_id, service)
-        return seen
+        running = self._running()
+        return {
+            session_id: {
+                service: Observed(State.RUNNING)
+                if service in running.get(session_id, ())
+                else self._how_ended(session_id, service)
+                for service in SERVICES
+            }
+            for session_id in session_ids
+        }
+
+    def traces(self) -> set[str]:
+        """Read the process table and the folders."""
+        return {session_id for session_id, _, _ in self._marked()} | set(self._on_disk())
 
     def start(
         self, session: Session, services: Sequence[str], timeout_s: float, emit: EventSink

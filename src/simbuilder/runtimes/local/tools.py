@@ -49,7 +49,7 @@ def check(cache: Path) -> list[ToolCheck]:
         except (OSError, TimeoutError) as error:
             return ToolCheck(name, False, None, str(error))
         latency = round((time.monotonic() - began) * 1000, 1)
-        first = (done.output.strip().splitlines() or [f"exit status {done.status}"])[0]
+        first = (f"{done.out}{done.err}".strip().splitlines() or [f"exit status {done.status}"])[0]
         return ToolCheck(name, done.status == 0, latency, first)
 
     programs: dict[str, Callable[[], list[str]]] = {
@@ -64,7 +64,6 @@ def check(cache: Path) -> list[ToolCheck]:
     python = f"Python {sys.version.split()[0]}"
     return [
         ToolCheck("python", True, None, python),
-        ToolCheck("runtime", True, None, "local: servers run as processes of this user"),
         *checks,
         ToolCheck("azurite-package", True, None, detail),
     ]
@@ -160,7 +159,7 @@ def _npm_install(cache: Path, target: Path, emit: EventSink) -> None:
         if done.status != 0:
             emit(Event("failed", "azurite", "could not be installed"))
             raise RuntimeUnavailableError(
-                f"Azurite could not be installed: {_npm_reason(done.output)}",
+                f"Azurite could not be installed: {_npm_reason(done.err)}",
                 "connect to the network (npm's registry and proxy settings apply) and run the same "
                 "command again; to go on without it: --services neo4j,nats",
             )

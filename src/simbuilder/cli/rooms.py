@@ -1,22 +1,26 @@
 """Puts the rooms together for one command: the only place that knows every implementation."""
 
 import errno
+import os
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from simbuilder.runtimes.local import LocalRuntime
+from simbuilder.runtimes.compose import ComposeRuntime
+from simbuilder.runtimes.local import Graph, LocalRuntime
 from simbuilder.scaffolding.environment import CoreSettings, core_settings, read_environment
-from simbuilder.scaffolding.exceptions import SimBuilderError
+from simbuilder.scaffolding.exceptions import (
+    DiskFullError,
+    RuntimeUnavailableError,
+    SimBuilderError,
+)
 from simbuilder.sessions.manager import Makers, SessionManager
 from simbuilder.sessions.port_manager import PortManager, system_range
 from simbuilder.sessions.result import Event, EventSink, Problem, Result, failure
+from simbuilder.sessions.runtime import Runtime
 from simbuilder.sessions.store import SessionStore
-
-AUTO_RUNTIME = "local"
-"""What `auto` means until there is a second runtime to choose."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,21 @@ class Rooms:
 
     settings: CoreSettings
     manager: SessionManager
+    docker: ComposeRuntime
+    emit: EventSink
+
+    def tell(self, message: str) -> None:
+        """Let whoever watches know."""
+        self.emit(Event("note", "session", message))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A runtime for a new session, and why; `automatic` if nobody asked for this one."""
+
+    runtime: str
+    reason: str
+    automatic: bool = False
 
 
 def rooms(emit: EventSink) -> Rooms:
@@ -38,13 +57,22 @@ def rooms(emit: EventSink) -> Rooms:
         store.ports,
         emit,
     )
-    runtimes = {"local": LocalRuntime(settings.state_dir / "local", settings.cache_dir)}
+    containers = settings.containers
+    graph = Graph(
+        settings.neo4j_home, containers["NEO4J_HEAP_SIZE"], containers["NEO4J_PAGE_CACHE_SIZE"]
+    )
+    owner = f"{os.getuid()}@{os.uname().nodename}:{settings.state_dir}"
+    docker = ComposeRuntime(settings.state_dir / "docker", containers, owner)
+    local = LocalRuntime(settings.state_dir / "local", settings.cache_dir, graph)
+    runtimes: dict[str, Runtime] = {"local": local, "docker": docker}
     makers = Makers(
+        owner=owner,
         session_id=lambda: str(uuid.uuid4()),
         now=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"),
         secret=_secret,
     )
-    return Rooms(settings, SessionManager(store, ports, runtimes, makers, emit, folder))
+    manager = SessionManager(store, ports, runtimes, makers, emit, folder)
+    return Rooms(settings, manager, docker, emit)
 
 
 def _secret(service: str) -> str:
@@ -57,10 +85,15 @@ def _secret(service: str) -> str:
     return secrets.token_urlsafe(24)
 
 
-def runtime_name(wanted: str | None, settings: CoreSettings) -> str:
-    """Return the runtime to record for a new session."""
-    name = wanted or settings.runtime
-    return AUTO_RUNTIME if name == "auto" else name
+def choose_runtime(wanted: str | None, made: Rooms) -> Choice:
+    """Return the runtime for a new session; `auto` takes Docker if an engine answers within 2 s."""
+    name = wanted or made.settings.runtime
+    if name != "auto":
+        return Choice(name, "asked for" if wanted else "set by SIMBUILDER_RUNTIME")
+    try:
+        return Choice("docker", str(made.docker.answer), automatic=True)
+    except RuntimeUnavailableError as error:
+        return Choice("local", error.message, automatic=True)
 
 
 def guarded(command: str, view: EventSink, action: Callable[[Rooms], Result]) -> Result:
@@ -110,12 +143,11 @@ def _explain(error: OSError) -> SimBuilderError:
         )
         explained.code = "permission-denied"
     elif error.errno in (errno.ENOSPC, errno.EDQUOT):
-        explained = SimBuilderError(
+        explained = DiskFullError(
             f"the disk is full{where}",
             "free some space and run the same command again; "
             "'simbuilder session list' shows what takes it",
         )
-        explained.code = "disk-full"
     else:
         explained = SimBuilderError(f"{error.strerror or error}{where}")
         explained.code = "system"

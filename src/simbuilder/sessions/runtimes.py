@@ -1,0 +1,80 @@
+"""The runtimes of this version by name: which one a session belongs to, and what they see."""
+
+from collections.abc import Mapping, Sequence
+
+from simbuilder.scaffolding.exceptions import RuntimeUnavailableError, UnknownStateError
+from simbuilder.sessions import plan
+from simbuilder.sessions.model import Observed, Session, State, is_session_id
+from simbuilder.sessions.result import Event, EventSink
+from simbuilder.sessions.runtime import Runtime
+from simbuilder.sessions.view import unknown
+
+
+class Runtimes:
+    """All there are, each at the engine where new sessions would go."""
+
+    def __init__(self, runtimes: Mapping[str, Runtime], emit: EventSink) -> None:
+        self._runtimes = runtimes
+        self._emit = emit
+
+    def named(self, name: str) -> Runtime:
+        """Return a runtime. Raises `RuntimeUnavailableError` if this version does not have it."""
+        try:
+            return self._runtimes[name]
+        except KeyError:
+            raise RuntimeUnavailableError(
+                f"the {name} runtime is not part of this version of SimBuilder",
+                f"use --runtime {next(iter(self._runtimes))}",
+            ) from None
+
+    def of(self, session: Session) -> Runtime:
+        """Return the session's runtime at the engine it was created on. Raises like `named`."""
+        return self.named(session.runtime).at(session.engine)
+
+    def candidates(self, session: Session | None) -> list[Runtime]:
+        """Return where the session can be: its own runtime, or any if its record is lost."""
+        return list(self._runtimes.values()) if session is None else [self.of(session)]
+
+    def observe(self, sessions: Sequence[Session]) -> dict[str, Mapping[str, Observed]]:
+        """Ask each engine once; a runtime of another version leaves its sessions unknown."""
+        observed: dict[str, Mapping[str, Observed]] = {s.id: {} for s in sessions}
+        for name, engine in sorted({(s.runtime, s.engine) for s in sessions}):
+            theirs = [s for s in sessions if (s.runtime, s.engine) == (name, engine)]
+            if name in self._runtimes:
+                observed |= self._runtimes[name].at(engine).observe([s.id for s in theirs])
+            else:
+                lost = Observed(State.UNKNOWN, problem=f"there is no {name} runtime here")
+                observed |= {s.id: dict.fromkeys(s.services, lost) for s in theirs}
+        return observed
+
+    def see(self, session: Session) -> Mapping[str, Observed]:
+        """Observe a session that something shall be done to.
+
+        Raises `UnknownStateError`, or like `named`.
+        """
+        self.of(session)
+        seen = self.observe([session])[session.id]
+        unseen = unseen_of({s: seen.get(s, plan.UNSEEN) for s in session.services})
+        if unseen is not None:
+            problem = unknown(session, unseen)
+            raise UnknownStateError(problem.message, problem.hint)
+        return seen
+
+    def traces(self) -> set[str]:
+        """Return the ids of all that runs or left data anywhere.
+
+        A runtime that cannot be asked is a warning, not an error: it may not be in use at all.
+        """
+        found: set[str] = set()
+        for name, runtime in self._runtimes.items():
+            try:
+                found |= runtime.traces()
+            except RuntimeUnavailableError as error:
+                message = f"what lost sessions left on {name} was not looked for: {error.message}"
+                self._emit(Event("warning", error.code, message))
+        return {session_id for session_id in found if is_session_id(session_id)}
+
+
+def unseen_of(seen: Mapping[str, Observed]) -> Observed | None:
+    """Return a service whose state is unknown, if there is one."""
+    return next((one for one in seen.values() if one.state is State.UNKNOWN), None)
