@@ -48,6 +48,10 @@ class Cli:
     def state(self) -> Path:
         return self.home / ".local" / "state" / "simbuilder"
 
+    @property
+    def owner(self) -> str:
+        return f"{os.getuid()}@{os.uname().nodename}:{self.state}"
+
     def __call__(self, *args: str, env: dict[str, str] | None = None) -> Answer:
         done = subprocess.run(
             [COMMAND, *args],

@@ -1,12 +1,13 @@
 """`simbuilder check`: are the tools there, and do the current session's servers answer?"""
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from simbuilder.cli.rooms import Rooms
-    from simbuilder.sessions.result import Result
+    from simbuilder.cli.rooms import Choice, Rooms
+    from simbuilder.sessions.result import Problem, Result
 
 
 def check(
@@ -29,43 +30,64 @@ def check(
 
 
 def _check(rooms: "Rooms", reference: str | None) -> "Result":
-    from simbuilder.runtimes.local import tools
+    from simbuilder.cli.rooms import Choice, choose_runtime
     from simbuilder.scaffolding.exceptions import SessionNotFoundError
     from simbuilder.sessions.result import Problem, partial, success
 
-    checks: list[dict[str, Any]] = [
-        {"name": c.name, "ok": c.ok, "latency_ms": c.latency_ms, "detail": c.detail}
-        for c in tools.check(rooms.settings.cache_dir)
-    ]
-    problems = [
-        Problem("tool", f"{c['name']}: {c['detail']}", tools.EXTRA_HINT)
-        for c in checks
-        if not c["ok"]
-    ]
+    remarks: list[Problem] = []
     try:
         view = rooms.manager.status(rooms.manager.finder.resolve(reference)).view
+        one = view.session
+        choice = Choice(one.runtime, one.reason)
+        services = view.data()["services"]
     except SessionNotFoundError as error:
         if reference is not None:
             raise
-        remark = Problem("no-session", error.message, error.hint)
-        done = partial if problems else success
-        return done("check", {"session": None, "checks": checks}, (*problems, remark))
-    checks += [_service_check(service, data) for service, data in view.data()["services"].items()]
-    if down := [c["name"] for c in checks if not c["ok"] and c["name"] in view.session.services]:
+        view, services, choice = None, {}, choose_runtime(None, rooms)
+        remarks.append(Problem("no-session", error.message, error.hint))
+    checks, problems = _tools(rooms, choice, view.session.engine if view else "")
+    checks += [_service_check(service, data) for service, data in services.items()]
+    if view and (down := [c["name"] for c in checks if not c["ok"] and c["name"] in services]):
         message = f"session {view.session.label} does not serve {', '.join(down)}"
         hint = f"'simbuilder session start {view.session.short}' starts what is missing"
         problems.append(Problem("service-not-ready", message, hint))
-    data = {"session": view.session.short, "checks": checks}
-    return partial("check", data, tuple(problems)) if problems else success("check", data)
+    data = {"session": view.session.short if view else None, "checks": checks}
+    finish = partial if problems else success
+    return finish("check", data, (*problems, *remarks))
+
+
+def _tools(
+    rooms: "Rooms", choice: "Choice", engine: str
+) -> "tuple[list[dict[str, Any]], list[Problem]]":
+    """Check what the runtime in use needs; the engine, for sessions on Docker."""
+    from simbuilder.runtimes.local import tools
+    from simbuilder.scaffolding.exceptions import SimBuilderError
+    from simbuilder.sessions.result import Problem
+
+    checks = [_row("python", True, None, f"Python {sys.version.split()[0]}")]
+    why = f" ({choice.reason})" if choice.reason else ""
+    checks.append(_row("runtime", True, None, f"{choice.runtime}{why}"))
+    if choice.runtime == "docker":
+        try:
+            answer = rooms.docker.at(engine).answer
+        except SimBuilderError as error:
+            checks.append(_row("docker", False, None, error.message))
+            return checks, [Problem.of(error)]
+        checks.append(_row("docker", True, answer.latency_ms, str(answer)))
+        return checks, []
+    found = tools.check(rooms.settings.cache_dir)
+    checks += [_row(c.name, c.ok, c.latency_ms, c.detail) for c in found]
+    lacking = [c for c in found if not c.ok]
+    return checks, [Problem("tool", f"{c.name}: {c.detail}", tools.EXTRA_HINT) for c in lacking]
+
+
+def _row(name: str, ok: bool, latency_ms: float | None, detail: str) -> dict[str, Any]:
+    return {"name": name, "ok": ok, "latency_ms": latency_ms, "detail": detail}
 
 
 def _service_check(service: str, data: dict[str, Any]) -> dict[str, Any]:
     url = next(iter(data["endpoints"].values()))["url"]
     product = f"{data['product']} {data['version']}"
     note = f" ({data['note']})" if data["note"] else ""
-    return {
-        "name": service,
-        "ok": bool(data["ready"]),
-        "latency_ms": data["latency_ms"],
-        "detail": f"{product} at {url}{note}" if data["ready"] else data["problem"],
-    }
+    detail = f"{product} at {url}{note}" if data["ready"] else data["problem"]
+    return _row(service, bool(data["ready"]), data["latency_ms"], detail)

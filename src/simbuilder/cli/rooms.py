@@ -91,9 +91,9 @@ def choose_runtime(wanted: str | None, made: Rooms) -> Choice:
     if name != "auto":
         return Choice(name, "asked for" if wanted else "set by SIMBUILDER_RUNTIME")
     try:
-        return Choice("docker", str(made.docker.answer), automatic=True)
+        return Choice("docker", f"auto: {made.docker.answer}", automatic=True)
     except RuntimeUnavailableError as error:
-        return Choice("local", error.message, automatic=True)
+        return Choice("local", f"auto: {error.message}", automatic=True)
 
 
 def guarded(command: str, view: EventSink, action: Callable[[Rooms], Result]) -> Result:

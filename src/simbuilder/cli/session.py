@@ -119,7 +119,7 @@ def _create(
     except ImageUnavailableError as error:
         if not choice.automatic:
             raise
-        local = replace(choice, runtime="local", reason=error.message)
+        local = replace(choice, runtime="local", reason=f"auto: {error.message}")
         rooms.tell(f"{error.message}; taking the local runtime instead")
         return rooms.manager.create(request(local), timeout_s)
 

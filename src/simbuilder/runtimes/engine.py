@@ -6,6 +6,7 @@ does not answer (0.81).
 """
 
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,12 +36,13 @@ _COMMAND_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True)
 class Answer:
-    """What answered, and where: versions of engine and Compose, and the endpoint's URL."""
+    """What answered, after how long, and where: see `Session` for what engine and host are."""
 
     engine: str
     host: str
     docker: str
     compose: str
+    latency_ms: float
 
     def __str__(self) -> str:
         return f"Docker {self.docker} with Compose {self.compose} answers at {self.engine}"
@@ -116,18 +118,25 @@ class Engine:
             ("compose", "version", "--short"),
             ("context", "inspect", "--format", "{{.Name}} {{.Endpoints.docker.Host}}"),
         )
+        began = time.monotonic()
         with ThreadPoolExecutor(len(questions)) as pool:
             asked = [pool.submit(self.ask, *q, timeout_s=ANSWER_TIMEOUT_S) for q in questions]
         docker, compose, context = (future.result().strip() for future in asked)
         _check_compose(compose)
         name, _, url = context.partition(" ")
-        return Answer(url if name == "default" else name, _host(url), docker, compose)
+        engine = url if name == "default" else name
+        latency_ms = round((time.monotonic() - began) * 1000, 1)
+        return Answer(engine, _host(url), docker, compose, latency_ms)
 
     def explain(self, text: str) -> SimBuilderError:
-        """Return what Docker or Compose says went wrong, and what to do about it."""
-        for pattern, kind, message, hint in _REFUSALS:
-            if re.search(pattern, text, re.IGNORECASE):
-                return kind(message.format(where=self.where), hint)
+        """Return what Docker or Compose says went wrong, and what to do about it.
+
+        The last line counts first: before it, Compose reports what it gave up because of the cause.
+        """
+        for said in (last_line(text), text):
+            for pattern, kind, message, hint in _REFUSALS:
+                if re.search(pattern, said, re.IGNORECASE):
+                    return kind(message.format(where=self.where), hint)
         return EngineError(f"Docker says: {last_line(text)}")
 
     @property

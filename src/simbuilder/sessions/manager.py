@@ -36,12 +36,11 @@ from simbuilder.sessions.plan import Plan
 from simbuilder.sessions.port_manager import PortManager
 from simbuilder.sessions.result import Event, EventSink
 from simbuilder.sessions.runtime import Runtime
-from simbuilder.sessions.runtimes import Runtimes, unseen_of
+from simbuilder.sessions.runtimes import PROBE_TIMEOUT_S, Runtimes, unseen_of
 from simbuilder.sessions.store import Broken, SessionStore
 from simbuilder.sessions.view import Report, SessionView, problems_of
 
 PORT_REPLACEMENTS = 3
-PROBE_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -216,7 +215,7 @@ class SessionManager:
             todo = tuple(lost)
         others = [s for s in session.services if s not in outcomes]
         health = {s: o.health for s, o in outcomes.items()}
-        health |= runtime.probe(session, others, PROBE_TIMEOUT_S)
+        health |= self._runtimes.served(session, others, timeout_s)
         tails = {s: o.log_tail for s, o in outcomes.items()}
         # whoever was just served needs not be looked for; anything else is worth a look
         served = all(h.ready for h in health.values())

@@ -1,13 +1,17 @@
 """The runtimes of this version by name: which one a session belongs to, and what they see."""
 
+import time
 from collections.abc import Mapping, Sequence
 
 from simbuilder.scaffolding.exceptions import RuntimeUnavailableError, UnknownStateError
 from simbuilder.sessions import plan
-from simbuilder.sessions.model import Observed, Session, State, is_session_id
+from simbuilder.sessions.model import Health, Observed, Session, State, is_session_id
 from simbuilder.sessions.result import Event, EventSink
 from simbuilder.sessions.runtime import Runtime
 from simbuilder.sessions.view import unknown
+
+PROBE_TIMEOUT_S = 5.0
+_ASK_AGAIN_S = 0.5
 
 
 class Runtimes:
@@ -59,6 +63,24 @@ class Runtimes:
             problem = unknown(session, unseen)
             raise UnknownStateError(problem.message, problem.hint)
         return seen
+
+    def served(
+        self, session: Session, services: Sequence[str], timeout_s: float
+    ) -> Mapping[str, Health]:
+        """Ask services that ran already until all serve: somebody may just have started them."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            health = self.of(session).probe(session, services, PROBE_TIMEOUT_S)
+            waiting = [s for s, found in health.items() if not found.ready]
+            if not waiting or time.monotonic() >= deadline or not self._run(session, waiting):
+                return health
+            for service in waiting:
+                self._emit(Event("begin", service, "runs already; waiting until it serves"))
+            time.sleep(_ASK_AGAIN_S)
+
+    def _run(self, session: Session, services: Sequence[str]) -> bool:
+        seen = self.observe([session])[session.id]
+        return all(seen.get(s, plan.UNSEEN).state is State.RUNNING for s in services)
 
     def traces(self) -> set[str]:
         """Return the ids of all that runs or left data anywhere.

@@ -61,12 +61,7 @@ def check(cache: Path) -> list[ToolCheck]:
         checks = list(pool.map(ask, programs.keys(), programs.values()))
     installed = azurite_folder(cache).is_dir()
     detail = "installed" if installed else "not installed yet; the first start does it"
-    python = f"Python {sys.version.split()[0]}"
-    return [
-        ToolCheck("python", True, None, python),
-        *checks,
-        ToolCheck("azurite-package", True, None, detail),
-    ]
+    return [*checks, ToolCheck("azurite-package", True, None, detail)]
 
 
 def nats_server() -> Path:
