@@ -1,6 +1,13 @@
 """What all layers share: `--require`, and where tests get their sessions from."""
 
+import json
 import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -77,3 +84,30 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / ".git").mkdir(parents=True)
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture
+def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An image registry of our own on loopback, which engines trust; else skip, or fail."""
+    program = shutil.which("docker-registry")
+    if program is None:
+        required = "registry" in request.config.getoption("--require").split(",")
+        (pytest.fail if required else pytest.skip)("docker-registry is not installed")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        host, port = probe.getsockname()
+        address = f"{host}:{port}"
+    config = tmp_path / "registry.yml"
+    storage = {"filesystem": {"rootdirectory": str(tmp_path / "registry")}}
+    config.write_text(json.dumps({"version": 0.1, "storage": storage, "http": {"addr": address}}))
+    with (tmp_path / "registry.log").open("w") as log:
+        server = subprocess.Popen([program, "serve", str(config)], stdout=log, stderr=log)
+    try:
+        for _ in range(200):
+            with suppress(OSError), socket.create_connection((host, port), timeout=1):
+                break
+            time.sleep(0.05)
+        yield address
+    finally:
+        server.kill()
+        server.wait()

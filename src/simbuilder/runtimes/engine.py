@@ -133,8 +133,11 @@ class Engine:
 
         The last line counts first: before it, Compose reports what it gave up because of the cause.
         """
+        answered = _ANSWERED in text  # then it is somebody else whom it could not reach
         for said in (last_line(text), text):
             for pattern, kind, message, hint in _REFUSALS:
+                if answered and issubclass(kind, EngineUnreachableError):
+                    continue
                 if re.search(pattern, said, re.IGNORECASE):
                     return kind(message.format(where=self.where), hint)
         return EngineError(f"Docker says: {last_line(text)}")
@@ -203,6 +206,7 @@ def _host(url: str) -> str:
     return catalog.HOST if host in ("", "localhost") or url.startswith("npipe") else host
 
 
+_ANSWERED = "Error response from daemon"
 _START = f"start Docker and run the same command again, {LOCAL_HINT}"
 _JOIN_GROUP = "join the group docker ('sudo usermod -aG docker $USER') and sign in again"
 _PLUGIN = "install it (the package docker-compose-plugin or docker-compose-v2)"
@@ -222,7 +226,7 @@ _REFUSALS: Sequence[tuple[str, type[SimBuilderError], str, str]] = (
         f"{_JOIN_GROUP}, {LOCAL_HINT}",
     ),
     (
-        "is not a docker command|unknown command: docker compose|unknown shorthand flag: 'p'",
+        "is not a docker command|unknown command: docker compose|unknown (shorthand )?flag",
         ComposeMissingError,
         "Docker has no Compose plug-in",
         f"{_PLUGIN}, {LOCAL_HINT}",
@@ -240,7 +244,7 @@ _REFUSALS: Sequence[tuple[str, type[SimBuilderError], str, str]] = (
         _START,
     ),
     (
-        "non-overlapping|pool overlaps|address pools? ha(s|ve) been",
+        "non-overlapping|pool overlaps|address pools? ha(s|ve) been|conflicts with network",
         AddressPoolError,
         "the engine has no free addresses for the session's network",
         _PRUNE,
