@@ -132,7 +132,7 @@ def check_containers(env: dict[str, str]) -> None:
     for name in ("neo4j-data", "neo4j-logs", "nats-data", "azurite-data"):
         (volume,) = inspect("volume", "inspect", f"{project}_{name}")
         assert labels.items() <= volume["Labels"].items()
-    processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+    processes = subprocess.run(["ps", "-eww", "-o", "args"], capture_output=True, text=True).stdout
     for secret in (env["NEO4J_PASSWORD"], env["NATS_PASSWORD"], env["AZURITE_ACCOUNTS"]):
         assert secret not in processes
 
