@@ -164,7 +164,7 @@ def bench(options):
     """Measure speed and memory as ratios within one run."""
     bootstrap()
     compile_sources()
-    return run(tool("python"), "benchmarks/bench.py", *options.rest)
+    return run(tool("python"), "-m", "benchmarks.bench", *options.rest)
 
 
 def clean(_options):

@@ -5,66 +5,42 @@ turn does not. Every line says what it compares and the most it may be. Exit sta
 missed. Only loopback is used, and everything started here is removed again.
 """
 
-import os
 import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
+from benchmarks.docker import bench_docker
+from benchmarks.measure import PYTHON, Home, report, timed
 from simbuilder.runtimes import probes
+from simbuilder.runtimes.engine import Engine
 from simbuilder.runtimes.local import LocalRuntime
 from simbuilder.runtimes.local.server import LocalServer, clean_environment
 from simbuilder.scaffolding.environment import core_settings, read_environment
+from simbuilder.scaffolding.exceptions import RuntimeUnavailableError
 from simbuilder.sessions import catalog
 from simbuilder.sessions.model import Session
 from simbuilder.sessions.port_manager import allocate, bindable, system_range
+from tests.images import build
 
 ROUNDS = 7
 TUNING = ("-XX:", "-Djavax.net.ssl", "--preserve-symlinks")
 """What SimBuilder adds to the servers' command lines to make them start faster."""
 
-PYTHON = sys.executable
-COMMAND = str(Path(PYTHON).with_name("simbuilder"))
 SERVICES = catalog.PROFILES["default"]
 
 
-def timed(action: Callable[[], object]) -> float:
-    """Return the seconds an action takes."""
-    began = time.perf_counter()
-    action()
-    return time.perf_counter() - began
-
-
-class Home:
-    """A user's home for the benchmark: own state, the machine's warm caches."""
-
-    def __init__(self, folder: Path, cache: Path) -> None:
-        self.folder = folder
-        self.env = {
-            **{k: v for k, v in os.environ.items() if not k.startswith("SIMBUILDER_")},
-            "SIMBUILDER_STATE_DIR": str(folder / "state"),
-            "SIMBUILDER_CACHE_DIR": str(cache),
-        }
-
-    def run(self, *arguments: str) -> None:
-        """Run the command with its output in a pipe; it must succeed."""
-        done = subprocess.run(
-            [COMMAND, *arguments], cwd=self.folder, env=self.env, capture_output=True, check=False
-        )
-        if done.returncode != 0:
-            raise SystemExit(f"{arguments} failed: {done.stderr.decode()}")
-
-    def servers(self) -> list[psutil.Process]:
-        """Return the processes of this home's sessions."""
-        state = f":{self.folder / 'state'}/"
-        return [p for p in psutil.process_iter() if state in _mark(p)]
+def servers_of(home: Home) -> list[psutil.Process]:
+    """Return the processes of a home's sessions."""
+    state = f":{home.folder / 'state'}/"
+    return [p for p in psutil.process_iter() if state in _mark(p)]
 
 
 def _mark(process: psutil.Process) -> str:
@@ -128,16 +104,6 @@ def _session() -> Session:
     )
 
 
-def report(what: str, ours: list[float], theirs: list[float], limit: float | None) -> bool:
-    """Print one comparison of medians; return whether it is within its limit, if it has one."""
-    mine, other = statistics.median(ours), statistics.median(theirs)
-    ratio = mine / other
-    good = limit is None or ratio <= limit
-    verdict = f"(at most {limit})  {'ok' if good else 'MISSED'}" if limit else "(no bar)"
-    print(f"{what:<60} {mine:6.3f} s / {other:6.3f} s = {ratio:5.2f}  {verdict}", flush=True)
-    return good
-
-
 def bench_list(home: Home) -> bool:
     """Compare `session list` of ten sessions with importing typer."""
     for _ in range(10):
@@ -179,7 +145,7 @@ def bench_session(home: Home, bare: BareServers) -> bool:
     report("the same / slowest server alone with SimBuilder's caches", creates, caches, None)
     stubborn = _slowest(alone, 1, tuned=False)
     cleaned = report("cleanup, running / slowest server's own stop", cleanups, stubborn, 1.5)
-    left = home.servers()
+    left = servers_of(home)
     print(f"processes left after cleanup: {len(left)}")
     return created and cleaned and not left
 
@@ -194,7 +160,7 @@ def _slowest(
 
 def _show_memory(home: Home) -> None:
     total = 0.0
-    for process in home.servers():
+    for process in servers_of(home):
         size = process.memory_info().rss / 2**20
         total += size
         service = _mark(process).split(":")[1]
@@ -203,15 +169,29 @@ def _show_memory(home: Home) -> None:
 
 
 @contextmanager
-def _home(cache: Path) -> Iterator[Home]:
+def _home(cache: Path, runtime: str = "local") -> Iterator[Home]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
         (folder / ".git").mkdir()
-        home = Home(folder, cache)
+        home = Home(folder, cache, runtime)
         try:
             yield home
         finally:
             home.run("session", "cleanup", "--all", "--yes")
+
+
+def _test_images() -> dict[str, str]:
+    """Return the settings that name the test images; none where Docker cannot be measured."""
+    try:
+        print(f"  {Engine().answer()}")
+        lacking = build.missing()
+    except RuntimeUnavailableError as error:
+        print(f"docker: not measured: {error.message}")
+        return {}
+    if lacking:
+        print("docker: not measured: 'python3 tasks.py images' builds the images for it")
+        return {}
+    return {f"{service.upper()}_IMAGE": image for service, image in build.images().items()}
 
 
 def main() -> int:
@@ -220,6 +200,9 @@ def main() -> int:
     with _home(cache) as home:
         bare = BareServers(home.folder, cache)
         good = [bench_list(home), bench_session(home, bare)]
+        if images := _test_images():
+            with _home(cache, "docker") as other:
+                good += bench_docker(other, home, images)
     return 0 if all(good) else 1
 
 

@@ -17,13 +17,16 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from simbuilder.runtimes.engine import Engine
 from simbuilder.runtimes.local import tools
 from simbuilder.scaffolding.environment import core_settings, read_environment
+from simbuilder.scaffolding.exceptions import RuntimeUnavailableError
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = "simbuilder-test"
 PACKAGES = "busybox-static,openjdk-17-jre-headless"
 SERVICES = ("neo4j", "nats", "azurite")
+DEBIAN = "the images need a Debian-like machine: apt-get install docker.io debootstrap maven"
 LEFT_OUT = (
     "./proc/*",
     "./sys/*",
@@ -148,15 +151,16 @@ def _mirror() -> str:
             mirrors = [word for word in words if "://" in word]
             if suite in words and mirrors and words[0] in ("Types:", "deb"):
                 return mirrors[0]
-    raise SystemExit("error: no package mirror in /etc/apt: the images need a Debian-like machine")
+    raise RuntimeUnavailableError("no package mirror in /etc/apt", DEBIAN)
 
 
 def _suite() -> str:
-    for line in Path("/etc/os-release").read_text(encoding="utf-8").splitlines():
+    release = Path("/etc/os-release")
+    for line in release.read_text(encoding="utf-8").splitlines() if release.is_file() else ():
         key, _, value = line.partition("=")
         if key == "VERSION_CODENAME":
             return value.strip('"')
-    raise SystemExit("error: /etc/os-release has no VERSION_CODENAME")
+    raise RuntimeUnavailableError("/etc/os-release has no VERSION_CODENAME", DEBIAN)
 
 
 def _exists(image: str) -> bool:
@@ -204,10 +208,9 @@ def _run(*argv: str, env: Mapping[str, str] | None = None) -> str:
     try:
         done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env)
     except FileNotFoundError:
-        hint = "hint: on Debian: apt-get install docker.io debootstrap maven"
-        raise SystemExit(f"error: {argv[0]} is not installed\n{hint}") from None
+        raise RuntimeUnavailableError(f"{argv[0]} is not installed", DEBIAN) from None
     if done.returncode != 0:
-        raise SystemExit(f"error: {' '.join(argv[:2])} failed\n{done.stdout}{done.stderr}")
+        raise RuntimeUnavailableError(f"{argv[0]} failed: {done.stdout}{done.stderr}", DEBIAN)
     return done.stdout
 
 
@@ -218,7 +221,18 @@ def _step(title: str, action: Callable[[], None]) -> None:
     print(f"{time.monotonic() - began:.1f} s", file=sys.stderr)
 
 
-if __name__ == "__main__":
-    build()
+def main() -> int:
+    """Build, and print the settings that make sessions use the images."""
+    try:
+        Engine().answer()
+        build()
+    except RuntimeUnavailableError as error:
+        print(f"\nerror: {error.message}\nhint: {error.hint}", file=sys.stderr)
+        return 1
     for service, image in images().items():
         print(f"{service.upper()}_IMAGE={image}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

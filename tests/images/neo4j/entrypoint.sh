@@ -26,7 +26,10 @@ if [ "${NEO4J_AUTH:-}" = none ]; then
     echo "dbms.security.auth_enabled=false" >> conf/neo4j.conf
 elif [ -n "${NEO4J_AUTH:-}" ] && [ ! -e /data/dbms ]; then
     case $NEO4J_AUTH in
-        neo4j/????????*) admin dbms set-initial-password "${NEO4J_AUTH#neo4j/}" ;;
+        neo4j/????????*) # through a file: whoever may list processes sees arguments
+            install -o neo4j -g neo4j -m 0600 /dev/stdin /run/password <<< "${NEO4J_AUTH#neo4j/}"
+            admin dbms set-initial-password @/run/password
+            rm /run/password ;;
         *) echo "NEO4J_AUTH must be none or neo4j/<password of 8 characters or more>" >&2; exit 1 ;;
     esac
 fi
