@@ -18,14 +18,14 @@ from simbuilder.scaffolding.environment import core_settings, read_environment
 from simbuilder.scaffolding.exceptions import RuntimeUnavailableError
 from simbuilder.sessions.catalog import PROFILES
 from tests.images import build
-from tests.support import PORT_RANGE
+from tests.support import PORT_RANGE, lacks
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--require",
-        default="local",
-        help="comma separated tools whose absence fails tests instead of skipping them",
+        default="",
+        help="tools whose absence fails tests instead of skipping them: docker,registry",
     )
 
 
@@ -51,21 +51,17 @@ def cache_dir() -> Path:
 
 @pytest.fixture(scope="session")
 def local_servers(request: pytest.FixtureRequest, cache_dir: Path) -> Path:
-    """Make sure the local servers are installed; without them skip, or fail if required."""
-    required = request.config.getoption("--require").split(",")
+    """Make sure the local servers are installed."""
     try:
         LocalRuntime(cache_dir / "unused", cache_dir).prepare(PROFILES["default"], print)
     except RuntimeUnavailableError as error:
-        if "local" in required:
-            pytest.fail(f"required: {error}")
-        pytest.skip(f"no local servers: {error}")
+        lacks(request, "local", f"no local servers: {error}")
     return cache_dir
 
 
 @pytest.fixture(scope="session")
 def docker_images(request: pytest.FixtureRequest) -> dict[str, str]:
     """Settings that name the test images, on an engine that has them; else skip, or fail."""
-    required = request.config.getoption("--require").split(",")
     try:
         Engine().answer()
         lacking = build.missing()
@@ -73,7 +69,7 @@ def docker_images(request: pytest.FixtureRequest) -> dict[str, str]:
     except RuntimeUnavailableError as error:
         reason = error.message
     if reason:
-        (pytest.fail if "docker" in required else pytest.skip)(f"docker: {reason}")
+        lacks(request, "docker", f"docker: {reason}")
     return {f"{service.upper()}_IMAGE": image for service, image in build.images().items()}
 
 
@@ -91,8 +87,7 @@ def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An image registry of our own on loopback, which engines trust; else skip, or fail."""
     program = shutil.which("docker-registry")
     if program is None:
-        required = "registry" in request.config.getoption("--require").split(",")
-        (pytest.fail if required else pytest.skip)("docker-registry is not installed")
+        lacks(request, "registry", "docker-registry is not installed")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         host, port = probe.getsockname()

@@ -1,11 +1,11 @@
 """Builders of values that many tests need."""
 
-import gc
 import itertools
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NoReturn
+
+import pytest
 
 from simbuilder.runtimes.memory import MemoryRuntime
 from simbuilder.sessions import catalog
@@ -18,6 +18,14 @@ from simbuilder.sessions.store import SessionStore
 
 PORT_RANGE = (31000, 32759)
 """Tests stay out of the first blocks, where a developer's own sessions live."""
+
+
+def lacks(request: pytest.FixtureRequest, tool: str, reason: str) -> NoReturn:
+    """Skip the test that asks, or fail it where `--require` names the tool; `local` always is."""
+    required = {"local", *request.config.getoption("--require").split(",")}
+    if tool in required:
+        pytest.fail(f"required: {reason}")
+    pytest.skip(reason)
 
 
 def session_id(number: int) -> str:
@@ -46,18 +54,6 @@ def session(
             "azurite": "c3RvcmFnZS1zZWNyZXQ=",
         },
     )
-
-
-@contextmanager
-def refused_by_nats() -> Iterator[None]:
-    """Collect at once what nats-py 2.16 leaves to the collector when a connection is refused.
-
-    Its unclosed socket would otherwise fail some later test.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        yield
-        gc.collect()
 
 
 class Bench:

@@ -117,7 +117,7 @@ BAD_INPUT = [
     (["session", "create", "--runtime", "podman"], 2, "usage"),
     (["session", "create", "--profile", "huge"], 2, "usage"),
     (["session", "create", "--profile", "full"], 2, "usage"),
-    (["session", "create", "--runtime", "docker"], 1, "runtime-unavailable"),
+    (["session", "create", "--runtime", "docker"], 1, "engine-unreachable"),
     (["session", "create", "--timeout", "soon"], 2, "usage"),
     (["session", "create", "--timeout", "0"], 2, "usage"),
     (["session", "create", "--timeout", "nan"], 2, "usage"),
@@ -132,6 +132,7 @@ BAD_INPUT = [
 def test_bad_input_gets_one_sentence_a_hint_and_its_status(
     cli: Cli, arguments: list[str], status: int, code: str
 ) -> None:
+    cli.env["DOCKER_HOST"] = "unix:///nowhere/docker.sock"
     said = cli(*arguments)
     assert said.status == status
     assert said.out == ""

@@ -4,6 +4,8 @@ import json
 import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -204,6 +206,25 @@ def test_what_a_stranger_may_not_ask_is_a_permission_error(docker_images: dict[s
     explained = Engine().explain(done.stderr)
     assert explained.code == "engine-permission", done.stderr
     assert "group docker" in explained.hint
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_a_pull_that_hangs_can_be_interrupted(docked: Cli, sign: signal.Signals) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as registry:  # it listens, and never says a word
+        registry.settimeout(60)
+        docked.env["NATS_IMAGE"] = f"127.0.0.1:{registry.getsockname()[1]}/nats:hangs"
+        command = docked.popen("session", "create", "--start-containers", *NATS)
+        connection, _ = registry.accept()
+        with connection:
+            began = time.monotonic()
+            command.send_signal(sign)  # to the command alone, as a terminal's Ctrl-C would not
+            _, said = command.communicate(timeout=60)
+            assert time.monotonic() - began < 5
+    assert command.returncode == (130 if sign == signal.SIGINT else 143)
+    assert "Traceback" not in said
+    assert not docked.state.exists()
+    pulls = subprocess.run(["pgrep", "-f", docked.env["NATS_IMAGE"]], capture_output=True)
+    assert pulls.stdout == b""
 
 
 def test_pulling_shows_its_progress(docked: Cli, registry: str) -> None:

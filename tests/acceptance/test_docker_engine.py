@@ -15,6 +15,7 @@ import pytest
 from tests.acceptance import clients
 from tests.acceptance.conftest import Cli
 from tests.acceptance.test_docker_bad_days import NATS, problem, state
+from tests.support import lacks
 
 pytestmark = pytest.mark.timeout(200)
 
@@ -59,8 +60,7 @@ def own_engine(
     request: pytest.FixtureRequest, docker_images: dict[str, str]
 ) -> Iterator[OwnEngine]:
     if shutil.which("dockerd") is None or os.getuid() != 0:
-        required = "docker" in request.config.getoption("--require").split(",")
-        (pytest.fail if required else pytest.skip)("an engine of our own needs dockerd and root")
+        lacks(request, "docker", "an engine of our own needs dockerd and root")
     before = bridges()
     subprocess.run(["ip", "link", "add", "name", BRIDGE, "type", "bridge"], check=True)
     subprocess.run(["ip", "address", "add", "10.254.254.1/29", "dev", BRIDGE], check=True)

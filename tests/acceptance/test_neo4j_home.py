@@ -9,6 +9,7 @@ import pytest
 from tests.acceptance import clients
 from tests.acceptance.conftest import Cli
 from tests.images import build
+from tests.support import lacks
 
 pytestmark = pytest.mark.timeout(200)
 
@@ -17,9 +18,8 @@ pytestmark = pytest.mark.timeout(200)
 def home(request: pytest.FixtureRequest) -> Path:
     found = build.neo4j_home()
     if not (found.is_dir() and shutil.which("java")):
-        required = "docker" in request.config.getoption("--require").split(",")
         reason = "no unpacked Neo4j server, or no Java: run python3 tasks.py images"
-        (pytest.fail if required else pytest.skip)(reason)
+        lacks(request, "docker", reason)
     return found
 
 

@@ -60,9 +60,12 @@ def test_refusals_are_told_apart_and_say_what_to_do(text: str, code: str, word: 
 def test_a_registry_out_of_reach_is_not_a_missing_image() -> None:
     lookup = "Error response from daemon: dial tcp: lookup registry: no such host"
     unknown = "Error response from daemon: manifest for neo4j:9 not found: manifest unknown"
-    assert "could not be pulled" in explain_pull("neo4j:5", lookup).message
-    assert "does not exist" in explain_pull("neo4j:9", unknown).message
-    for error in (explain_pull("neo4j:5", lookup), explain_pull("neo4j:9", unknown)):
+    assert "could not be pulled" in explain_pull("neo4j", "mirror/graph:5", lookup).message
+    assert "does not exist" in explain_pull("neo4j", "neo4j:9", unknown).message
+    for error in (
+        explain_pull("neo4j", "mirror/graph:5", lookup),
+        explain_pull("neo4j", "neo4j:9", unknown),
+    ):
         assert "NEO4J_IMAGE" in error.hint
         assert "--runtime local" in error.hint
 

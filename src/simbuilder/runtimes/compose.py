@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from simbuilder.runtimes import labels, probes
 from simbuilder.runtimes.engine import Answer, Engine, explain_pull, ports_taken
-from simbuilder.scaffolding import dotenv
+from simbuilder.scaffolding import dotenv, process
 from simbuilder.scaffolding.environment import process_environment
 from simbuilder.scaffolding.exceptions import (
     ConfigurationError,
@@ -104,10 +104,17 @@ class ComposeRuntime:
         listed = self._engine.lines("image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
         images = {service: self._settings[f"{service.upper()}_IMAGE"] for service in services}
         missing = {s: i for s, i in images.items() if i not in listed and not self._has(i)}
-        if missing:
-            with ThreadPoolExecutor(len(missing)) as pool:
-                for done in [pool.submit(self._pull, s, i, emit) for s, i in missing.items()]:
+        if not missing:
+            return
+        client = self._client()
+        with ThreadPoolExecutor(len(missing)) as pool:
+            try:
+                for done in [pool.submit(self._pull, client, s, missing[s], emit) for s in missing]:
                     done.result()
+            except BaseException:
+                # Ctrl-C, or one of them failed: nobody waits for the others, which can take minutes
+                process.stop_children()
+                raise
 
     def observe(self, session_ids: Iterable[str]) -> Mapping[str, Mapping[str, Observed]]:
         """List all containers with our label once; logs are read of those with a story to tell."""
@@ -146,13 +153,7 @@ class ComposeRuntime:
         self, session: Session, services: Sequence[str], timeout_s: float
     ) -> Mapping[str, Health]:
         """Ask all at the same time, over the published ports."""
-        from concurrent.futures import ThreadPoolExecutor
-
-        if not services:
-            return {}
-        with ThreadPoolExecutor(len(services)) as pool:
-            answers = pool.map(lambda s: probes.probe(session, s, timeout_s), services)
-            return dict(zip(services, answers, strict=True))
+        return probes.probe_all(session, services, timeout_s)
 
     def stop(self, session_id: str, services: Sequence[str]) -> None:
         """Stop the containers and keep them, with their logs and volumes."""
@@ -203,7 +204,10 @@ class ComposeRuntime:
             return Observed(State.RUNNING)
         if container.exit_status is None:
             return Observed(State.STOPPED)
-        log = self._engine.log(container.id, _TAIL_LINES)
+        try:
+            log = self._engine.log(container.id, _TAIL_LINES)
+        except SimBuilderError as error:  # removed since it was listed, say; its end is known
+            log = (f"its log cannot be read: {error.message}",)
         return Observed(State.STOPPED, container.exit_status, log)
 
     # --- images ----------------------------------------------------------------------------
@@ -216,13 +220,13 @@ class ComposeRuntime:
             return False
         return True
 
-    def _pull(self, service: str, image: str, emit: EventSink) -> None:
+    def _pull(self, client: "DockerClient", service: str, image: str, emit: EventSink) -> None:
         from python_on_whales.exceptions import DockerException
 
         emit(Event("begin", service, f"pulling {image}"))
         layers: dict[str, bool] = {}
         try:
-            progress: Any = self._client().image.pull(image, stream_logs=True)
+            progress: Any = client.image.pull(image, stream_logs=True)
             for _, raw in progress:
                 layer, _, doing = raw.decode(errors="replace").strip().partition(": ")
                 finished = doing in ("Pull complete", "Already exists")
@@ -234,7 +238,9 @@ class ComposeRuntime:
             emit(Event("failed", service, "its image could not be pulled"))
             text = error.stderr or str(error)
             told = self._engine.explain(text)
-            raise (explain_pull(image, text) if isinstance(told, EngineError) else told) from None
+            if isinstance(told, EngineError):
+                told = explain_pull(service, image, text)
+            raise told from None
         emit(Event("done", service, f"pulled {image}"))
 
     # --- bringing containers up ------------------------------------------------------------

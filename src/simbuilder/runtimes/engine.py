@@ -148,9 +148,9 @@ class Engine:
         return f" at {self.name}" if self.name else ""
 
 
-def explain_pull(image: str, text: str) -> ImageUnavailableError:
-    """Return why an image could not be had, and what to do about it."""
-    setting = f"set {_setting(image)} to an image you have, {LOCAL_HINT}"
+def explain_pull(service: str, image: str, text: str) -> ImageUnavailableError:
+    """Return why the image of a service could not be had, and what to do about it."""
+    setting = f"set {service.upper()}_IMAGE to an image you have, {LOCAL_HINT}"
     if re.search("manifest|not found|does not exist|denied", text, re.IGNORECASE):
         return ImageUnavailableError(
             f"the image {image} does not exist, or may not be pulled: {last_line(text)}",
@@ -179,13 +179,6 @@ def last_line(text: str) -> str:
         if lines
         else ""
     )
-
-
-def _setting(image: str) -> str:
-    for service in ("neo4j", "nats", "azurite"):
-        if service in image:
-            return f"{service.upper()}_IMAGE"
-    return "its setting"
 
 
 def _check_compose(version: str) -> None:

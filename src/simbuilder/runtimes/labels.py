@@ -12,7 +12,8 @@ SESSION, OWNER = "io.simbuilder.session", "io.simbuilder.owner"
 ENDED_ON_REQUEST = (0, 130, 143)
 """How a server ends that was asked to, by SIGINT or SIGTERM: nothing to tell anybody about."""
 
-_TIMEOUT_S = 5.0
+_LOOK_TIMEOUT_S = 5.0
+_REMOVE_TIMEOUT_S = 60.0
 _ROW = (
     f'{{{{.Label "{SESSION}"}}}}\t{{{{.Label "com.docker.compose.service"}}}}\t'
     "{{.ID}}\t{{.State}}\t{{.Status}}"
@@ -34,7 +35,7 @@ def containers(engine: Engine, session_id: str = "") -> list[Container]:
     """Return all containers of a session, or of all sessions, with one question of at most 5 s."""
     label = f"label={SESSION}={session_id}" if session_id else f"label={SESSION}"
     argv = ("ps", "--all", "--no-trunc", "--filter", label, "--format", _ROW)
-    return [_container(line) for line in engine.lines(*argv, timeout_s=_TIMEOUT_S)]
+    return [_container(line) for line in engine.lines(*argv, timeout_s=_LOOK_TIMEOUT_S)]
 
 
 def resources(engine: Engine, session_id: str) -> list[list[str]]:
@@ -48,15 +49,18 @@ def sessions_of(engine: Engine, owner: str) -> set[str]:
     """Return the ids of all sessions of which the owner has anything left there."""
     shown = ("--filter", f"label={OWNER}={owner}", "--format", f'{{{{.Label "{SESSION}"}}}}')
     kinds = (("ps", "--all"), ("network", "ls"), ("volume", "ls"))
-    return {i for lines in together(engine, *((*kind, *shown) for kind in kinds)) for i in lines}
+    questions = [(*kind, *shown) for kind in kinds]
+    return {i for lines in together(engine, *questions, timeout_s=_LOOK_TIMEOUT_S) for i in lines}
 
 
-def together(engine: Engine, *questions: Sequence[str]) -> list[list[str]]:
+def together(
+    engine: Engine, *questions: Sequence[str], timeout_s: float = _REMOVE_TIMEOUT_S
+) -> list[list[str]]:
     """Ask several things at the same time and return the lines of each answer."""
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(max(1, len(questions))) as pool:
-        return list(pool.map(lambda question: engine.lines(*question), questions))
+        return list(pool.map(lambda q: engine.lines(*q, timeout_s=timeout_s), questions))
 
 
 def _container(line: str) -> Container:

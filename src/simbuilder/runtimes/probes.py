@@ -5,9 +5,10 @@ ends within its timeout, and never raises for a server that is absent, foreign o
 """
 
 import logging
+import math
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from simbuilder.sessions import catalog, envfile
 from simbuilder.sessions.model import Health, Session
@@ -33,6 +34,15 @@ def probe(session: Session, service: str, timeout_s: float) -> Health:
         if not accepts(port, session.host):
             return Health(False, problem=f"nothing answers on {session.host}:{port}")
     return _PROBES[service](session, timeout_s)
+
+
+def probe_all(session: Session, services: Sequence[str], timeout_s: float) -> Mapping[str, Health]:
+    """Ask several services at the same time, each like `probe`."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(max(1, len(services))) as pool:
+        answers = pool.map(lambda service: probe(session, service, timeout_s), services)
+        return dict(zip(services, answers, strict=True))
 
 
 def _bolt(session: Session, timeout_s: float) -> Health:
@@ -108,7 +118,7 @@ def _nats(session: Session, timeout_s: float) -> Health:
     """JetStream's account information, signed in with the session's password."""
     import asyncio
 
-    import nats
+    from nats.aio.client import Client
     from nats.errors import Error
 
     async def ask() -> Health:
@@ -117,13 +127,15 @@ def _nats(session: Session, timeout_s: float) -> Health:
             return None
 
         began = time.monotonic()
-        connection = await nats.connect(
-            envfile.nats_url(session),
-            allow_reconnect=False,
-            connect_timeout=timeout_s,
-            error_cb=ignore,
-        )
+        # not `nats.connect`: where it is refused, nobody is left to close its socket
+        connection = Client()
         try:
+            await connection.connect(
+                envfile.nats_url(session),
+                allow_reconnect=False,
+                connect_timeout=math.ceil(timeout_s),
+                error_cb=ignore,
+            )
             await connection.jetstream(timeout=timeout_s).account_info()
             version = connection.connected_server_version
             number = f"{version.major}.{version.minor}.{version.patch}"

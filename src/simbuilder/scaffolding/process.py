@@ -152,6 +152,15 @@ def stop_preparing(cache: Path, what: str, grace_s: float = 0) -> None:
     stop([item for item in marked() if item.mark == mark], grace_s)
 
 
+def stop_children() -> None:
+    """Kill the commands that this very process runs at the moment, with all they have started."""
+    import psutil
+
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it ended first
+            child.kill()
+
+
 def listens(processes: Iterable[Marked], port: int) -> bool:
     """True if one of `processes` has a listening TCP socket on `port`."""
     import psutil

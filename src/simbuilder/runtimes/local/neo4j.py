@@ -8,9 +8,8 @@ stop, of which 10 are a fixed wait for clients of Bolt.
 import re
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from simbuilder.runtimes.local.server import Command, clean_environment
+from simbuilder.runtimes.local.server import Command, Graph, clean_environment
 from simbuilder.scaffolding import process
 from simbuilder.scaffolding.environment import process_environment
 from simbuilder.scaffolding.exceptions import RuntimeUnavailableError
@@ -18,9 +17,6 @@ from simbuilder.scaffolding.files import make_private_folder, write_atomic
 from simbuilder.sessions import catalog
 from simbuilder.sessions.model import Session
 from simbuilder.sessions.result import EventSink
-
-if TYPE_CHECKING:
-    from simbuilder.runtimes.local.runtime import Graph
 
 MAIN_CLASSES = {
     # the distribution's own launcher decides in the same way (org.neo4j.server.startup, 5.26)
@@ -36,7 +32,7 @@ class Neo4jServer:
     service = "neo4j"
     port_taken = re.compile("PortBindException|Address already in use")
 
-    def __init__(self, graph: "Graph") -> None:
+    def __init__(self, graph: Graph) -> None:
         self._home = Path(graph.home)
         self._graph = graph
 

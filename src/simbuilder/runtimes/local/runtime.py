@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from simbuilder.runtimes import probes
+from simbuilder.runtimes.local.server import Graph, LocalServer, clean_environment
 from simbuilder.scaffolding import process
 from simbuilder.scaffolding.exceptions import StillRunningError
 from simbuilder.scaffolding.files import make_private_folder, remove_if_empty, remove_tree
@@ -29,26 +29,11 @@ from simbuilder.sessions.model import (
 from simbuilder.sessions.port_manager import bindable
 from simbuilder.sessions.result import Event, EventSink
 
-if TYPE_CHECKING:
-    from simbuilder.runtimes.local.server import LocalServer
-
 SERVICES = ("neo4j", "nats", "azurite")
 _STOP_GRACE_S = 15.0
 _POLL_S = 0.02
 _DIAGNOSE_EVERY_S = 0.25
 _TAIL_LINES = 5
-
-
-@dataclass(frozen=True)
-class Graph:
-    """The graph database of new sessions: the server in `home`, or the embedded one.
-
-    Heap and page cache, such as `512m`, are for the former.
-    """
-
-    home: str = ""
-    heap: str = "512m"
-    page_cache: str = "128m"
 
 
 @dataclass(frozen=True)
@@ -70,7 +55,7 @@ class LocalRuntime:
         self._graph = graph or Graph()
 
     @cached_property
-    def servers(self) -> Mapping[str, "LocalServer"]:
+    def servers(self) -> Mapping[str, LocalServer]:
         """The servers by service; loaded only by what starts them, as `session list` does not."""
         from simbuilder.runtimes.local.azurite import AzuriteServer
         from simbuilder.runtimes.local.nats import NatsServer
@@ -78,7 +63,7 @@ class LocalRuntime:
         servers = (AzuriteServer(self._cache), self._graph_server(), NatsServer())
         return {server.service: server for server in servers}
 
-    def _graph_server(self) -> "LocalServer":
+    def _graph_server(self) -> LocalServer:
         if self._graph.home:
             from simbuilder.runtimes.local.neo4j import Neo4jServer
 
@@ -158,18 +143,7 @@ class LocalRuntime:
         self, session: Session, services: Sequence[str], timeout_s: float
     ) -> Mapping[str, Health]:
         """Ask all at the same time."""
-        from concurrent.futures import ThreadPoolExecutor
-
-        if not services:
-            return {}
-        with ThreadPoolExecutor(len(services)) as pool:
-            return dict(
-                zip(
-                    services,
-                    pool.map(lambda s: probes.probe(session, s, timeout_s), services),
-                    strict=True,
-                )
-            )
+        return probes.probe_all(session, services, timeout_s)
 
     def stop(self, session_id: str, services: Sequence[str]) -> None:
         """Stop the services, politely first, and forget how earlier ones had ended."""
@@ -268,8 +242,6 @@ class LocalRuntime:
             self.stop(session.id, [launch.service])
 
     def _launch(self, session: Session, service: str) -> _Launch:
-        from simbuilder.runtimes.local.server import clean_environment
-
         folder = make_private_folder(self._folder(session.id, service))
         command = self.servers[service].command(session, folder)
         mark = f"{session.id}:{service}:{self._root}"

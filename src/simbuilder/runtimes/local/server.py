@@ -12,6 +12,18 @@ from simbuilder.sessions.result import EventSink
 
 
 @dataclass(frozen=True)
+class Graph:
+    """The graph database of new sessions: the server in `home`, or the embedded one.
+
+    Heap and page cache, such as `512m`, are for the former.
+    """
+
+    home: str = ""
+    heap: str = "512m"
+    page_cache: str = "128m"
+
+
+@dataclass(frozen=True)
 class Command:
     """How to start a server; `env` is added to the clean environment every server gets."""
 
