@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from simbuilder.runtimes import engine, labels
+from simbuilder.runtimes import engine, labels, logs
 from simbuilder.runtimes.compose import COMPOSE_FILE
 from simbuilder.runtimes.engine import Engine, explain_pull, ports_taken
 from simbuilder.scaffolding.environment import CONTAINERS
@@ -151,3 +151,11 @@ def test_variables_of_another_session_never_reach_docker(monkeypatch: pytest.Mon
     assert "DOCKER_HOST" in Engine().environment()
     assert Engine("unix:///x").options() == ["--host", "unix:///x"]
     assert Engine("remote").options() == ["--context", "remote"]
+
+
+def test_the_tail_of_a_log_shows_the_cause_and_not_the_frames() -> None:
+    java = ["boot", 'Caused by: java.lang.NumberFormatException: For input string: "0s"']
+    java += [f"\tat java.base/java.lang.Integer.parseInt(Integer.java:{n})" for n in range(40)]
+    assert logs.tail([*java, "\t... 20 more", ""]) == tuple(java[:2])
+    assert logs.tail([f"line {n}" for n in range(9)]) == tuple(f"line {n}" for n in range(4, 9))
+    assert logs.tail(["x" * 1000]) == ("x" * 300,)

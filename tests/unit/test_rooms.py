@@ -23,7 +23,11 @@ FORBIDDEN = {
 PURE = {
     f"simbuilder.sessions.{name}"
     for name in ("model", "catalog", "envfile", "plan", "result", "runtime", "view")
-} | {"simbuilder.scaffolding.dotenv", "simbuilder.scaffolding.exceptions"}
+} | {
+    "simbuilder.scaffolding.dotenv",
+    "simbuilder.scaffolding.exceptions",
+    "simbuilder.runtimes.logs",
+}
 IMPURE_LIBRARY = {"os", "time", "uuid", "random", "secrets", "socket", "subprocess", "threading"}
 DOORS = {
     "subprocess": {"simbuilder.scaffolding.process"},

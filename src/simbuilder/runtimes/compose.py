@@ -49,7 +49,6 @@ SERVICES = ("neo4j", "nats", "azurite")
 _STOP_TIMEOUT_S = 90.0
 _POLL_S = 0.05
 _LOOK_EVERY_S = 1.0
-_TAIL_LINES = 5
 
 
 class ComposeRuntime:
@@ -205,7 +204,7 @@ class ComposeRuntime:
         if container.exit_status is None:
             return Observed(State.STOPPED)
         try:
-            log = self._engine.log(container.id, _TAIL_LINES)
+            log = self._engine.log(container.id)
         except SimBuilderError as error:  # removed since it was listed, say; its end is known
             log = (f"its log cannot be read: {error.message}",)
         return Observed(State.STOPPED, container.exit_status, log)
@@ -369,5 +368,5 @@ class ComposeRuntime:
         """Return the last lines of a service; one that is being removed meanwhile has none."""
         for container in labels.containers(self._engine, session_id):
             if container.service == service:
-                return self._engine.log(container.id, _TAIL_LINES)
+                return self._engine.log(container.id)
         return ()

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from simbuilder.runtimes import logs
 from simbuilder.scaffolding import process
 from simbuilder.scaffolding.environment import process_environment
 from simbuilder.scaffolding.exceptions import (
@@ -83,11 +84,10 @@ class Engine:
         """Return what `ask` returns, line by line, without empty ones."""
         return [line for line in self.ask(*arguments, timeout_s=timeout_s).splitlines() if line]
 
-    def log(self, container: str, count: int) -> tuple[str, ...]:
-        """Return the last lines of a container, from both of its streams."""
-        done = self._run(("logs", "--tail", str(count), container), _COMMAND_TIMEOUT_S)
-        lines = f"{done.out}\n{done.err}".splitlines()
-        return tuple(line.strip()[:300] for line in lines if line.strip())[-count:]
+    def log(self, container: str) -> tuple[str, ...]:
+        """Return the tail of what a container wrote, its errors last."""
+        done = self._run(("logs", "--tail", str(logs.READ), container), _COMMAND_TIMEOUT_S)
+        return logs.tail(f"{done.out}\n{done.err}".splitlines())
 
     def _run(self, arguments: Sequence[str], timeout_s: float) -> process.Completed:
         argv = ["docker", *self.options(), *arguments]

@@ -1,8 +1,8 @@
 """A real Neo4j 5 server of the user's (`NEO4J_HOME`) instead of the embedded graph database.
 
 The folder only has to hold `lib`, as every unpacked distribution does: each session gets a home of
-its own, with its configuration and data. Measured with 5.26.28 on Java 17: ready in 5 s, 12 s to
-stop, of which 10 are a fixed wait for clients of Bolt.
+its own, with its configuration and data. Measured with 5.26.28 on Java 17: ready in 5 s, stopped in
+1 s, where a server left to its default waits twice five seconds for new clients of Bolt.
 """
 
 import re
@@ -73,6 +73,7 @@ class Neo4jServer:
             "server.http.advertised_address": f"{catalog.HOST}:{http}",
             "server.memory.pagecache.size": self._graph.page_cache,
             "dbms.usage_report.enabled": "false",
+            "internal.dbms.bolt.netty_server_shutdown_quiet_period": "0",
         }
         text = "".join(f"{key}={value}\n" for key, value in settings.items())
         write_atomic(folder / "neo4j.conf", text)

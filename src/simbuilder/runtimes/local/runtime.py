@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from simbuilder.runtimes import probes
+from simbuilder.runtimes import logs, probes
 from simbuilder.runtimes.local.server import Graph, LocalServer, clean_environment
 from simbuilder.scaffolding import process
 from simbuilder.scaffolding.exceptions import StillRunningError
@@ -33,7 +33,6 @@ SERVICES = ("neo4j", "nats", "azurite")
 _STOP_GRACE_S = 15.0
 _POLL_S = 0.02
 _DIAGNOSE_EVERY_S = 0.25
-_TAIL_LINES = 5
 
 
 @dataclass(frozen=True)
@@ -199,7 +198,7 @@ class LocalRuntime:
         except (FileNotFoundError, NotADirectoryError, ValueError):
             # never started, stopped on purpose, or went down with the machine: no story to tell
             return Observed(State.STOPPED)
-        return Observed(State.STOPPED, status, _tail(folder / "server.log", 0))
+        return Observed(State.STOPPED, status, logs.tail(_lines(folder / "server.log", 0)))
 
     def _folder(self, session_id: str, service: str) -> Path:
         return self._root / session_id / service
@@ -299,24 +298,23 @@ class LocalRuntime:
         if lost:
             return lost
         complains = self.servers[launch.service].port_taken.search(
-            "\n".join(_tail(launch.folder / "server.log", launch.log_start, 200))
+            "\n".join(_lines(launch.folder / "server.log", launch.log_start))
         )
         return tuple(ports) if complains else ()
 
     def _log(self, launch: _Launch) -> tuple[str, ...]:
-        return _tail(launch.folder / "server.log", launch.log_start)
+        return logs.tail(_lines(launch.folder / "server.log", launch.log_start))
 
 
-def _tail(log: Path, start: int, lines: int = _TAIL_LINES) -> tuple[str, ...]:
+def _lines(log: Path, start: int) -> list[str]:
     """Return the last lines a server wrote after the byte offset `start`."""
     try:
         with log.open("rb") as file:
             end = file.seek(0, 2)
-            file.seek(max(start, end - 200 * lines))
-            text = file.read().decode("utf-8", errors="replace")
+            file.seek(max(start, end - 200 * logs.READ))
+            return file.read().decode("utf-8", errors="replace").splitlines()
     except FileNotFoundError:
-        return ()
-    return tuple(line.strip()[:300] for line in text.splitlines() if line.strip())[-lines:]
+        return []
 
 
 def _sentence(health: Health) -> str:
