@@ -60,7 +60,7 @@ class BareServers:
     def __init__(self, folder: Path, cache: Path) -> None:
         self._folder = folder
         runtime = LocalRuntime(folder, cache)
-        runtime.prepare(SERVICES, print)
+        runtime.prepare(SERVICES, {}, print)
         self._servers: Mapping[str, LocalServer] = runtime.servers
 
     def start_and_stop(self, service: str, tuned: bool) -> tuple[float, float]:

@@ -53,7 +53,7 @@ def cache_dir() -> Path:
 def local_servers(request: pytest.FixtureRequest, cache_dir: Path) -> Path:
     """Make sure the local servers are installed."""
     try:
-        LocalRuntime(cache_dir / "unused", cache_dir).prepare(PROFILES["default"], print)
+        LocalRuntime(cache_dir / "unused", cache_dir).prepare(PROFILES["default"], {}, print)
     except RuntimeUnavailableError as error:
         lacks(request, "local", f"no local servers: {error}")
     return cache_dir

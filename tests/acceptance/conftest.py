@@ -107,3 +107,15 @@ def cli(tmp_path: Path, local_servers: Path) -> Iterator[Cli]:
     yield made
     for server in made.servers():
         os.kill(server.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def docked(cli: Cli, docker_images: dict[str, str]) -> Iterator[Cli]:
+    """The same with sessions on Docker, of which nothing may be left on the engine at the end."""
+    cli.env |= docker_images | {"SIMBUILDER_RUNTIME": "docker"}
+    yield cli
+    assert cli("session", "cleanup", "--all", "--yes").status == 0
+    owner = f"label=io.simbuilder.owner={cli.owner}"
+    for kind in (("ps", "-a"), ("network", "ls"), ("volume", "ls")):
+        argv = ["docker", *kind, "-q", "--filter", owner]
+        assert subprocess.run(argv, capture_output=True, check=True).stdout == b""

@@ -26,9 +26,20 @@ def test_it_brings_docker_and_a_python_that_is_new_enough() -> None:
 
 
 @pytest.mark.timeout(300)
-def test_its_command_leaves_one_session_however_often_it_runs(cli: Cli, tmp_path: Path) -> None:
-    """In a copy of what is committed, so that the developer's own session stays current."""
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+@pytest.mark.parametrize("runtime", ["local", "docker"])
+def test_its_command_leaves_one_session_however_often_it_runs(
+    cli: Cli, request: pytest.FixtureRequest, runtime: str
+) -> None:
+    """In a copy of the checkout, so that the developer's own session stays current."""
+    if runtime == "docker":
+        request.getfixturevalue("docked")
+        cli.env["SIMBUILDER_RUNTIME"] = "auto"  # as in the container
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     archive = ["tar", "-C", str(ROOT), "-cf", "-", *listed.stdout.split()]
     copy = subprocess.run(archive, check=True, capture_output=True)
     subprocess.run(["tar", "-C", str(cli.folder), "-xf", "-"], input=copy.stdout, check=True)
@@ -39,5 +50,6 @@ def test_its_command_leaves_one_session_however_often_it_runs(cli: Cli, tmp_path
         )
         assert done.returncode == 0, done.stderr
     sessions = cli("session", "list", "--json").data()["sessions"]
-    assert [(s["folder"], s["state"]) for s in sessions] == [(str(cli.folder), "running")]
+    found = [(s["folder"], s["state"], s["runtime"]) for s in sessions]
+    assert found == [(str(cli.folder), "running", runtime)]
     assert cli("session", "cleanup").status == 0

@@ -14,7 +14,7 @@ import pytest
 
 from tests.acceptance import clients
 from tests.acceptance.conftest import Cli
-from tests.acceptance.test_docker_bad_days import NATS, problem, state
+from tests.acceptance.docker import NATS, problem, state
 from tests.support import lacks
 
 pytestmark = pytest.mark.timeout(200)

@@ -113,7 +113,7 @@ def states(case: Case, one: Session) -> dict[str, State]:
 def test_the_life_of_a_session(case: Case) -> None:
     one, two = case.session(), case.session()
     events: list[Event] = []
-    case.runtime.prepare(SERVICES, events.append)
+    case.runtime.prepare(SERVICES, {}, events.append)
     assert states(case, one) == dict.fromkeys(SERVICES, State.STOPPED)
     assert not any(h.ready for h in case.runtime.probe(one, SERVICES, 2).values())
 
@@ -151,17 +151,19 @@ def test_a_killed_server_leaves_its_exit_status_and_can_be_started_again(case: C
             break
         time.sleep(0.02)
     assert (seen.state, seen.exit_status) == (State.STOPPED, 137)
-    assert seen.log_tail
+    assert case.runtime.log_tails(one.id, ["nats"])["nats"]
     start(case, one, ("nats",))
     assert case.runtime.observe([one.id])[one.id]["nats"].exit_status is None
 
 
 def test_stopping_on_purpose_leaves_no_exit_status(case: Case) -> None:
     one = case.session()
-    start(case, one, ("nats",))
-    case.runtime.stop(one.id, ("nats",))
+    start(case, one, ("nats", "azurite"))
+    case.kill(one, "azurite")
+    case.runtime.stop(one.id, ("nats", "azurite"))
     seen = case.runtime.observe([one.id]).get(one.id, {})
-    assert "nats" not in seen or seen["nats"].exit_status is None
+    assert {s.exit_status for s in seen.values()} <= {None}
+    assert {s.state for s in seen.values()} <= {State.STOPPED}
 
 
 def test_a_session_nobody_asked_for_is_seen(case: Case) -> None:

@@ -1,6 +1,7 @@
 """What Docker says, and what we make of it. The texts are those of real engines and clients."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,12 +61,13 @@ def test_refusals_are_told_apart_and_say_what_to_do(text: str, code: str, word: 
 def test_a_registry_out_of_reach_is_not_a_missing_image() -> None:
     lookup = "Error response from daemon: dial tcp: lookup registry: no such host"
     unknown = "Error response from daemon: manifest for neo4j:9 not found: manifest unknown"
-    assert "could not be pulled" in explain_pull("neo4j", "mirror/graph:5", lookup).message
-    assert "does not exist" in explain_pull("neo4j", "neo4j:9", unknown).message
-    for error in (
-        explain_pull("neo4j", "mirror/graph:5", lookup),
-        explain_pull("neo4j", "neo4j:9", unknown),
-    ):
+    far = explain_pull("mirror/graph:5", lookup, ["NEO4J_IMAGE", "NATS_IMAGE"])
+    assert "could not be pulled" in far.message
+    assert "NEO4J_IMAGE, NATS_IMAGE" in far.hint
+    wrong = explain_pull("neo4j:9", unknown, ["NEO4J_IMAGE", "NATS_IMAGE"])
+    assert "does not exist" in wrong.message
+    assert "NATS_IMAGE" not in wrong.hint
+    for error in (far, wrong):
         assert "NEO4J_IMAGE" in error.hint
         assert "--runtime local" in error.hint
 
@@ -124,13 +126,15 @@ def test_a_container_is_read_from_its_line(
 ) -> None:
     found = labels._container(f"id\tnats\tabc\t{state}\t{status}")
     assert (found.service, found.runs, found.exit_status) == ("nats", runs, ended)
+    assert found.paused is (state == "paused")
 
 
 def test_the_compose_file_and_the_settings_have_the_same_defaults() -> None:
     text = COMPOSE_FILE.read_text()
     for name, default in CONTAINERS.items():
         assert set(re.findall(rf"\$\{{{name}:-([^}}]*)\}}", text)) == {default}, name
-    ours = set(CONTAINERS) | set(envfile.variables(session())) | {"SIMBUILDER_HOST"}
+    elsewhere = replace(session(), host="192.0.2.7", published="192.0.2.7")
+    ours = set(CONTAINERS) | set(envfile.variables(elsewhere))
     assert set(re.findall(r"\$\{(\w+)", text)) <= ours
     assert (ROOT / "docker-compose.yaml").read_text() == text
 

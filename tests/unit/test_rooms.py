@@ -38,7 +38,7 @@ DOORS = {
     "structlog": {"simbuilder.scaffolding.logging"},
     "pydantic": {"simbuilder.scaffolding.config"},
     "pydantic_settings": {"simbuilder.scaffolding.config"},
-    "python_on_whales": {"simbuilder.runtimes.compose"},
+    "python_on_whales": {"simbuilder.runtimes.images"},
     "rich": {"simbuilder.cli.render"},
 }
 

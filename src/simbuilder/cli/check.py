@@ -47,7 +47,13 @@ def _check(rooms: "Rooms", reference: str | None) -> "Result":
         remarks.append(Problem("no-session", error.message, error.hint))
     checks, problems = _tools(rooms, choice, view.session.engine if view else "")
     checks += [_service_check(service, data) for service, data in services.items()]
-    if view and (down := [c["name"] for c in checks if not c["ok"] and c["name"] in services]):
+    unknown = view.unseen() if view else ()
+    problems += () if problems else unknown
+    if (
+        view
+        and not unknown
+        and (down := [c["name"] for c in checks if not c["ok"] and c["name"] in services])
+    ):
         message = f"session {view.session.label} does not serve {', '.join(down)}"
         hint = f"'simbuilder session start {view.session.short}' starts what is missing"
         problems.append(Problem("service-not-ready", message, hint))
@@ -60,6 +66,7 @@ def _tools(
     rooms: "Rooms", choice: "Choice", engine: str
 ) -> "tuple[list[dict[str, Any]], list[Problem]]":
     """Check what the runtime in use needs; the engine, for sessions on Docker."""
+    from simbuilder.runtimes.engine import LOOK_TIMEOUT_S
     from simbuilder.runtimes.local import tools
     from simbuilder.scaffolding.exceptions import SimBuilderError
     from simbuilder.sessions.result import Problem
@@ -69,7 +76,7 @@ def _tools(
     checks.append(_row("runtime", True, None, f"{choice.runtime}{why}"))
     if choice.runtime == "docker":
         try:
-            answer = rooms.docker.at(engine).answer
+            answer = rooms.docker.at(engine).answer(LOOK_TIMEOUT_S)
         except SimBuilderError as error:
             checks.append(_row("docker", False, None, error.message))
             return checks, [Problem.of(error)]

@@ -110,7 +110,8 @@ def _show_session(data: Mapping[str, Any]) -> None:
     name = f" ({session['name']})" if session["name"] else ""
     line(f"session {session['short']}{name}: {session['state']}, {session['runtime']} runtime")
     line(f"  id        {session['id']}")
-    line(f"  runtime   {session['runtime']} ({session['runtime_reason']})")
+    why = f" ({session['runtime_reason']})" if session["runtime_reason"] else ""
+    line(f"  runtime   {session['runtime']}{why}")
     if session["engine"]:
         line(f"  engine    {session['engine']}")
     line(f"  folder    {session['folder']}")

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from simbuilder.runtimes.compose import ComposeRuntime
+from simbuilder.runtimes.engine import AUTO_TIMEOUT_S
 from simbuilder.runtimes.local import Graph, LocalRuntime
 from simbuilder.scaffolding.environment import CoreSettings, core_settings, read_environment
 from simbuilder.scaffolding.exceptions import (
@@ -62,27 +63,33 @@ def rooms(emit: EventSink) -> Rooms:
         settings.neo4j_home, containers["NEO4J_HEAP_SIZE"], containers["NEO4J_PAGE_CACHE_SIZE"]
     )
     owner = f"{os.getuid()}@{os.uname().nodename}:{settings.state_dir}"
-    docker = ComposeRuntime(settings.state_dir / "docker", containers, owner)
+    docker = ComposeRuntime(
+        settings.state_dir / "docker", containers, owner, settings.publish_address
+    )
     local = LocalRuntime(settings.state_dir / "local", settings.cache_dir, graph)
     runtimes: dict[str, Runtime] = {"local": local, "docker": docker}
     makers = Makers(
         owner=owner,
         session_id=lambda: str(uuid.uuid4()),
         now=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"),
-        secret=_secret,
+        secret=new_secret,
     )
     manager = SessionManager(store, ports, runtimes, makers, emit, folder)
     return Rooms(settings, manager, docker, emit)
 
 
-def _secret(service: str) -> str:
-    """Return 192 random bits, URL-safe; for Azurite 64 bytes in base64, as Azure's own keys are."""
+def new_secret(service: str) -> str:
+    """Return 192 random bits in hex; for Azurite 64 bytes in base64, as Azure's own keys are.
+
+    Not `token_urlsafe`: one in 64 of those starts with a dash, and Neo4j's tool, in the official
+    image too, takes it for an option.
+    """
     import base64  # these two cost 4 ms, and only `create` needs them
     import secrets
 
     if service == "azurite":
         return base64.b64encode(secrets.token_bytes(64)).decode()
-    return secrets.token_urlsafe(24)
+    return secrets.token_hex(24)
 
 
 def choose_runtime(wanted: str | None, made: Rooms) -> Choice:
@@ -91,7 +98,7 @@ def choose_runtime(wanted: str | None, made: Rooms) -> Choice:
     if name != "auto":
         return Choice(name, "asked for" if wanted else "set by SIMBUILDER_RUNTIME")
     try:
-        return Choice("docker", f"auto: {made.docker.answer}", automatic=True)
+        return Choice("docker", f"auto: {made.docker.answer(AUTO_TIMEOUT_S)}", automatic=True)
     except RuntimeUnavailableError as error:
         return Choice("local", f"auto: {error.message}", automatic=True)
 

@@ -110,14 +110,17 @@ def _create(
 ) -> "Report":
     """Create a session; where nobody asked for Docker and it has no images, on the local runtime.
 
-    Images are looked for before anything is written, so there is nothing to take back.
+    Images are looked for before anything is written, so there is nothing to take back. Whoever
+    names an image wants that one.
     """
+    from simbuilder.scaffolding.environment import DEFAULTS, IMAGES
     from simbuilder.scaffolding.exceptions import ImageUnavailableError
 
     try:
         return rooms.manager.create(request(choice), timeout_s)
     except ImageUnavailableError as error:
-        if not choice.automatic:
+        named = any(rooms.settings.containers[name] != DEFAULTS[name] for name in IMAGES)
+        if named or not choice.automatic:
             raise
         local = replace(choice, runtime="local", reason=f"auto: {error.message}")
         rooms.tell(f"{error.message}; taking the local runtime instead")
@@ -227,34 +230,37 @@ def cleanup(
 
             steps = (s for target in targets for s in rooms.manager.plan_cleanup(target).steps)
             return _planned("session cleanup", Plan(tuple(steps)))
-        if orphans and targets and not yes and not _may_remove_orphans(targets):
-            return _listed(targets)
-        if all_ and targets and not yes:
+        if orphans and targets and not yes:
+            if not _may_ask():
+                return _listed(targets)
+            _show_orphans(rooms, targets)
+        if (all_ or orphans) and targets and not yes:
             _confirm(len(targets))
         return _cleaned(rooms, targets, timeout)
 
     return _run("session cleanup", as_json, action)
 
 
-def _confirm(count: int) -> None:
+def _may_ask() -> bool:
     from simbuilder.cli import render
+
+    return render.may_ask()
+
+
+def _confirm(count: int) -> None:
     from simbuilder.scaffolding.exceptions import SimBuilderError, UsageError
 
-    if not render.may_ask():
+    if not _may_ask():
         raise UsageError("--all needs --yes when nobody can be asked", "add --yes")
     if not typer.confirm(f"Remove {count} session(s) and all their data?", err=True):
         raise SimBuilderError("nothing was removed")
 
 
-def _may_remove_orphans(targets: list[str]) -> bool:
-    """Show what there is, then ask; without anybody to ask, only what --yes allows is done."""
+def _show_orphans(rooms: "Rooms", targets: list[str]) -> None:
     from simbuilder.cli import render
 
-    if not render.may_ask():
-        return False
     for target in targets:
-        render.talk(f"orphan {target}")
-    return typer.confirm(f"Remove these {len(targets)} and all their data?", err=True)
+        render.talk(f"orphan {target}: {rooms.manager.plan_cleanup(target).steps[0].cause}")
 
 
 def _listed(targets: list[str]) -> "Result":

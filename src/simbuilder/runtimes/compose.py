@@ -1,22 +1,20 @@
 """ComposeRuntime: each session a Docker Compose project, found again by its labels.
 
 The labels are the truth. Observing, stopping and removing need neither the compose file nor an env
-file; only starting does, through python-on-whales.
+file; only starting does.
 """
 
 import re
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from simbuilder.runtimes import labels, probes
-from simbuilder.runtimes.engine import Answer, Engine, explain_pull, ports_taken
-from simbuilder.scaffolding import dotenv, process
-from simbuilder.scaffolding.environment import process_environment
+from simbuilder.runtimes.engine import LOCAL_HINT, PATIENCE_S, Answer, Engine, ports_taken
+from simbuilder.runtimes.images import pull_missing, variable
+from simbuilder.scaffolding import dotenv
+from simbuilder.scaffolding.environment import memory_bytes
 from simbuilder.scaffolding.exceptions import (
     ConfigurationError,
     EngineError,
@@ -41,12 +39,11 @@ from simbuilder.sessions.model import (
 from simbuilder.sessions.port_manager import bindable
 from simbuilder.sessions.result import Event, EventSink
 
-if TYPE_CHECKING:
-    from python_on_whales import DockerClient
-
 COMPOSE_FILE = Path(__file__).with_name("docker-compose.yaml")
 SERVICES = ("neo4j", "nats", "azurite")
+ANYWHERE = "0.0.0.0"  # noqa: S104 - an address somebody can set, not one we bind
 _STOP_TIMEOUT_S = 90.0
+_GIVE_UP_GRACE_S = 5
 _POLL_S = 0.05
 _LOOK_EVERY_S = 1.0
 
@@ -55,18 +52,26 @@ class ComposeRuntime:
     """Runs sessions on a Docker engine.
 
     `root` is where files for Compose are kept, one folder per session; `settings` are those of
-    `CONTAINERS`, and `owner` is the label by which lost sessions are known as this user's.
+    `CONTAINERS`, and `owner` is the label by which lost sessions are known as this user's. New
+    sessions publish their ports on the address `publish`.
     """
 
     name = "docker"
 
     def __init__(
-        self, root: Path, settings: Mapping[str, str], owner: str, engine: str = ""
+        self,
+        root: Path,
+        settings: Mapping[str, str],
+        owner: str,
+        publish: str = catalog.HOST,
+        engine: str = "",
     ) -> None:
         self._root = root
         self._settings = settings
         self._owner = owner
+        self._publish = publish
         self._engine = Engine(engine)
+        self._answer: Answer | None = None
 
     # --- the seam --------------------------------------------------------------------------
 
@@ -74,49 +79,52 @@ class ComposeRuntime:
         """Return this runtime at the engine with that URL or context."""
         if engine == self._engine.name:
             return self
-        return ComposeRuntime(self._root, self._settings, self._owner, engine)
+        return ComposeRuntime(self._root, self._settings, self._owner, self._publish, engine)
 
-    @cached_property
-    def answer(self) -> Answer:
-        """What the engine says of itself. Raises `RuntimeUnavailableError` if it is not usable."""
-        return self._engine.answer()
+    def answer(self, timeout_s: float = PATIENCE_S) -> Answer:
+        """Return what the engine says of itself, asked once.
+
+        Raises `RuntimeUnavailableError` if it is not usable.
+        """
+        if self._answer is None:
+            self._answer = self._engine.answer(timeout_s)
+        return self._answer
 
     def place(self) -> Place:
         """Return the engine that `docker` uses here, pinned by URL or context.
 
-        Raises `ConfigurationError` where its ports would be out of reach.
+        Raises `ConfigurationError` where its ports would be out of reach, or its memory too small.
         """
-        answer = self.answer
-        published = self._settings["SIMBUILDER_PUBLISH_ADDRESS"]
-        if answer.host != catalog.HOST and published == catalog.HOST:
+        answer, host = self.answer(), self._publish
+        if answer.host != catalog.HOST and self._publish == catalog.HOST:
             raise ConfigurationError(
                 f"the engine on {answer.host} would publish ports on its own loopback only",
                 f"set SIMBUILDER_PUBLISH_ADDRESS to an address of {answer.host} reachable from "
-                "here; the servers are then protected by their passwords alone",
+                f"here: the servers are then protected by their passwords alone; {LOCAL_HINT}",
             )
-        return Place(answer.engine, answer.host)
+        if answer.host != catalog.HOST or self._publish == ANYWHERE:
+            host = answer.host
+        self._check_memory()
+        chosen = {service: self._settings[variable(service)] for service in SERVICES}
+        return Place(answer.engine, host, self._publish, chosen)
 
-    def prepare(self, services: Sequence[str], emit: EventSink) -> None:
+    def _check_memory(self) -> None:
+        names = ("NEO4J_HEAP_SIZE", "NEO4J_PAGE_CACHE_SIZE", "NEO4J_MEMORY_LIMIT")
+        heap, cache, limit = (memory_bytes(self._settings[name]) for name in names)
+        if heap + cache > limit:
+            shown = ", ".join(f"{name}={self._settings[name]}" for name in names)
+            raise ConfigurationError(
+                f"Neo4j does not fit its memory limit: {shown}",
+                "raise NEO4J_MEMORY_LIMIT above the sum of the others, or lower one of them",
+            )
+
+    def prepare(self, services: Sequence[str], images: Mapping[str, str], emit: EventSink) -> None:
         """Pull the images the engine does not have."""
-        from concurrent.futures import ThreadPoolExecutor
-
-        listed = self._engine.lines("image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
-        images = {service: self._settings[f"{service.upper()}_IMAGE"] for service in services}
-        missing = {s: i for s, i in images.items() if i not in listed and not self._has(i)}
-        if not missing:
-            return
-        client = self._client()
-        with ThreadPoolExecutor(len(missing)) as pool:
-            try:
-                for done in [pool.submit(self._pull, client, s, missing[s], emit) for s in missing]:
-                    done.result()
-            except BaseException:
-                # Ctrl-C, or one of them failed: nobody waits for the others, which can take minutes
-                process.stop_children()
-                raise
+        wanted = {s: images.get(s, self._settings[variable(s)]) for s in services}
+        pull_missing(self._engine, wanted, emit)
 
     def observe(self, session_ids: Iterable[str]) -> Mapping[str, Mapping[str, Observed]]:
-        """List all containers with our label once; logs are read of those with a story to tell."""
+        """List all containers with our label, in one question."""
         wanted = list(session_ids)
         try:
             found = [c for c in labels.containers(self._engine) if c.session_id in wanted]
@@ -125,13 +133,28 @@ class ComposeRuntime:
             return {session_id: dict.fromkeys(SERVICES, unseen) for session_id in wanted}
         seen: dict[str, dict[str, Observed]] = {session_id: {} for session_id in wanted}
         for container in found:
-            seen[container.session_id][container.service] = self._observed(container)
+            seen[container.session_id][container.service] = _observed(container)
         return seen
+
+    def remembers(self, session_id: str) -> bool:
+        """Look for what Compose was given."""
+        return (self._root / session_id).exists()
+
+    def log_tails(self, session_id: str, services: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Ask for the logs of the session's containers."""
+        try:
+            return {
+                c.service: self._engine.log(c.id)
+                for c in labels.containers(self._engine, session_id)
+                if c.service in services
+            }
+        except SimBuilderError as error:  # gone since it was listed, say
+            return dict.fromkeys(services, (f"the log cannot be read: {error.message}",))
 
     def traces(self) -> set[str]:
         """Look for containers, networks and volumes with our owner's label, and for files."""
         files = {path.name for path in self._root.iterdir()} if self._root.is_dir() else set()
-        if shutil.which("docker") is None:  # then there is nothing else to look for
+        if not self._engine.installed():  # then there is nothing else to look for
             return files
         return files | labels.sessions_of(self._engine, self._owner)
 
@@ -142,7 +165,10 @@ class ComposeRuntime:
         deadline = time.monotonic() + timeout_s
         for service in services:
             emit(Event("begin", service, "starting"))
-        outcomes = self._up(session, services)
+        found = labels.containers(self._engine, session.id)
+        self._unpause(found)
+        running = [container.service for container in found if container.runs]
+        outcomes = self._up(session, [s for s in services if s not in running], deadline)
         todo = [service for service in services if service not in outcomes]
         for service, outcome in outcomes.items():
             emit(Event("failed", service, outcome.health.problem))
@@ -155,25 +181,33 @@ class ComposeRuntime:
         return probes.probe_all(session, services, timeout_s)
 
     def stop(self, session_id: str, services: Sequence[str]) -> None:
-        """Stop the containers and keep them, with their logs and volumes."""
-        running = [
-            c.id
-            for c in labels.containers(self._engine, session_id)
-            if c.runs and c.service in services
-        ]
-        if not running:
-            return
-        self._engine.ask("stop", *running, timeout_s=_STOP_TIMEOUT_S)
-        left = [
-            c.service
-            for c in labels.containers(self._engine, session_id)
-            if c.runs and c.id in running
-        ]
-        if left:
-            raise StillRunningError(
-                f"containers of session {session_id[:8]} do not end: {', '.join(left)}",
-                "run the same command again",
-            )
+        """Stop the containers and keep them, with their logs and volumes.
+
+        One that ended unasked goes: it could not forget how, and its data is in a volume.
+        """
+        self._stop(session_id, services)
+
+    def _stop(self, session_id: str, services: Sequence[str], *options: str) -> None:
+        def look() -> list[labels.Container]:
+            found = labels.containers(self._engine, session_id)
+            return [container for container in found if container.service in services]
+
+        listed = look()
+        self._unpause(listed)  # a frozen server cannot save anything
+        if running := [c.id for c in listed if c.runs]:
+            self._engine.ask("stop", *options, *running, timeout_s=_STOP_TIMEOUT_S)
+            listed = look()
+            if left := [c.service for c in listed if c.runs]:
+                raise StillRunningError(
+                    f"containers of session {session_id[:8]} do not end: {', '.join(left)}",
+                    "run the same command again",
+                )
+        if ended := [c.id for c in listed if c.exit_status is not None]:
+            self._engine.ask("rm", *ended)
+
+    def _unpause(self, containers: Sequence[labels.Container]) -> None:
+        if paused := [c.id for c in containers if c.paused]:
+            self._engine.ask("unpause", *paused)
 
     def remove(self, session_id: str) -> None:
         """Kill the containers, since nothing they could still save will be kept; then all else."""
@@ -198,93 +232,40 @@ class ComposeRuntime:
         remove_tree(self._root / session_id)
         remove_if_empty(self._root)
 
-    def _observed(self, container: labels.Container) -> Observed:
-        if container.runs:
-            return Observed(State.RUNNING)
-        if container.exit_status is None:
-            return Observed(State.STOPPED)
-        try:
-            log = self._engine.log(container.id)
-        except SimBuilderError as error:  # removed since it was listed, say; its end is known
-            log = (f"its log cannot be read: {error.message}",)
-        return Observed(State.STOPPED, container.exit_status, log)
-
-    # --- images ----------------------------------------------------------------------------
-
-    def _has(self, image: str) -> bool:
-        """True if the engine knows the image by a name it does not list, such as a digest."""
-        try:
-            self._engine.ask("image", "inspect", "--format", "{{.Id}}", image)
-        except EngineError:
-            return False
-        return True
-
-    def _pull(self, client: "DockerClient", service: str, image: str, emit: EventSink) -> None:
-        from python_on_whales.exceptions import DockerException
-
-        emit(Event("begin", service, f"pulling {image}"))
-        layers: dict[str, bool] = {}
-        try:
-            progress: Any = client.image.pull(image, stream_logs=True)
-            for _, raw in progress:
-                layer, _, doing = raw.decode(errors="replace").strip().partition(": ")
-                finished = doing in ("Pull complete", "Already exists")
-                if re.fullmatch("[0-9a-f]{12}", layer) and layers.get(layer) is not finished:
-                    layers[layer] = finished
-                    count = f"{sum(layers.values())} of {len(layers)} layers"
-                    emit(Event("begin", service, f"pulling {image}: {count}"))
-        except DockerException as error:
-            emit(Event("failed", service, "its image could not be pulled"))
-            text = error.stderr or str(error)
-            told = self._engine.explain(text)
-            if isinstance(told, EngineError):
-                told = explain_pull(service, image, text)
-            raise told from None
-        emit(Event("done", service, f"pulled {image}"))
-
     # --- bringing containers up ------------------------------------------------------------
 
-    def _client(self, **more: Any) -> "DockerClient":
-        """Return python-on-whales' client for this engine.
+    def _up(
+        self, session: Session, services: Sequence[str], deadline: float
+    ) -> dict[str, StartOutcome]:
+        """Create and start containers; return the outcome of those that cannot be.
 
-        It hands on our whole environment, in which a variable of another session would beat the
-        env file: `env -u` takes them out on the way.
-        """
-        from python_on_whales import DockerClient
-
-        kept = self._engine.environment()
-        drop = [f"--unset={name}" for name in process_environment() if name not in kept]
-        name = self._engine.name
-        return DockerClient(
-            client_call=["env", *drop, "docker"],
-            host=name if "://" in name else None,
-            context=None if "://" in name or not name else name,
-            **more,
-        )
-
-    def _up(self, session: Session, services: Sequence[str]) -> dict[str, StartOutcome]:
-        """Create and start containers; return the outcome of those that cannot have a port.
-
-        Compose stops at the first port it cannot have, so the others are asked for again without
-        that service.
+        Compose stops at the first that it cannot start: where that is due to a port, the others
+        are asked for again without it, and otherwise each alone. Raises what concerns them all.
         """
         lost = {s: taken for s in services if (taken := self._taken_before(session, s))}
-        while todo := [service for service in services if service not in lost]:
-            text = self._compose_up(session, todo)
-            if not text:
-                break
+        refused = {s: _refused(f"its {taken[0]} port is taken", taken) for s, taken in lost.items()}
+        groups = [[service for service in services if service not in lost]]
+        while groups:
+            group = groups.pop()
+            if not group or not (text := self._compose_up(session, group, deadline)):
+                continue
             ports = ports_taken(text)
-            now = {
-                s: tuple(e for e in session.urls(s) if session.port(f"{s}.{e}") in ports)
-                for s in todo
-            }
-            if not any(now.values()):
-                raise self._engine.explain(text)
-            lost |= {service: taken for service, taken in now.items() if taken}
-        return {
-            service: StartOutcome(Health(False, problem=f"its {taken[0]} port is taken"), taken)
-            for service, taken in lost.items()
-        }
+            for service in group:
+                urls = session.urls(service)
+                taken = tuple(e for e in urls if session.port(f"{service}.{e}") in ports)
+                if taken:
+                    refused[service] = _refused(f"its {taken[0]} port is taken", taken)
+            error = self._engine.explain(text)
+            left = [service for service in group if service not in refused]
+            if len(left) < len(group):
+                groups.append(left)
+            elif not isinstance(error, EngineError):
+                raise error
+            elif len(group) > 1:
+                groups += [[service] for service in group]
+            else:
+                refused[group[0]] = _refused(error.message)
+        return refused
 
     def _taken_before(self, session: Session, service: str) -> tuple[str, ...]:
         """Return the endpoints whose ports cannot be had, as far as this machine can tell."""
@@ -294,23 +275,21 @@ class ComposeRuntime:
             e for e in session.urls(service) if not bindable(session.port(f"{service}.{e}"))
         )
 
-    def _compose_up(self, session: Session, services: Sequence[str]) -> str:
+    def _compose_up(self, session: Session, services: Sequence[str], deadline: float) -> str:
         """Run `docker compose up`; return what it says if it fails."""
-        from python_on_whales.exceptions import DockerException
-
         folder = make_private_folder(self._root / session.id)
-        variables = envfile.variables(session) | dict(self._settings)
+        chosen = {variable(service): image for service, image in session.images.items()}
+        variables = {**envfile.variables(session), **self._settings, **chosen}
         write_atomic(folder / "compose.env", dotenv.render(variables))
-        client = self._client(
-            compose_files=[COMPOSE_FILE],
-            compose_env_files=[folder / "compose.env"],
-            compose_project_name=session.project,
-        )
-        try:
-            client.compose.up(list(services), detach=True, pull="never", quiet=True)
-        except DockerException as error:
-            return error.stderr or str(error)
-        return ""
+        files = ("--file", str(COMPOSE_FILE), "--env-file", str(folder / "compose.env"))
+        project = ("compose", *files, "--project-name", session.project)
+        up = [*project, "up", "--detach", "--pull", "never", *services]
+        done = self._engine.attempt(up, max(1.0, deadline - time.monotonic()))
+        if done.status != 0 and re.search(r"network \S+ not found", done.err):
+            # an idle network was removed ('docker network prune'), and old containers know no other
+            again = [*up, "--force-recreate"]
+            done = self._engine.attempt(again, max(1.0, deadline - time.monotonic()))
+        return "" if done.status == 0 else done.err or done.out
 
     def _wait(
         self, session: Session, services: Sequence[str], deadline: float, emit: EventSink
@@ -352,21 +331,30 @@ class ComposeRuntime:
         while not cancelled.wait(_POLL_S):
             if (seen := ended()) is not None:
                 status = "" if seen.exit_status is None else f" with exit status {seen.exit_status}"
-                return StartOutcome(Health(False, problem=f"it ended{status}"), (), seen.log_tail)
+                return _refused(f"it ended{status}", (), self._log(session.id, service))
             budget = deadline - time.monotonic()
             if budget <= 0:
                 log = self._log(session.id, service)
-                self.stop(session.id, [service])
-                problem = f"not ready in time: {health.problem}"
-                return StartOutcome(Health(False, problem=problem), (), log)
+                self._stop(session.id, [service], f"--time={_GIVE_UP_GRACE_S}")
+                return _refused(f"not ready in time: {health.problem}", (), log)
             health = probes.probe(session, service, min(budget, 2.0))
             if health.ready:
                 return StartOutcome(health)
-        return StartOutcome(Health(False, problem="interrupted"))
+        return _refused("interrupted")
 
-    def _log(self, session_id: str, service: str) -> tuple[str, ...]:
-        """Return the last lines of a service; one that is being removed meanwhile has none."""
-        for container in labels.containers(self._engine, session_id):
-            if container.service == service:
-                return self._engine.log(container.id)
-        return ()
+    def _log(self, session_id: str, service: str) -> Sequence[str]:
+        return self.log_tails(session_id, [service]).get(service, ())
+
+
+def _observed(container: labels.Container) -> Observed:
+    if container.runs:
+        return Observed(
+            State.RUNNING, problem="its container is paused" if container.paused else ""
+        )
+    return Observed(State.STOPPED, container.exit_status)
+
+
+def _refused(
+    problem: str, taken: tuple[str, ...] = (), log_tail: Sequence[str] = ()
+) -> StartOutcome:
+    return StartOutcome(Health(False, problem=problem), taken, tuple(log_tail))

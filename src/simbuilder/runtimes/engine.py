@@ -6,9 +6,11 @@ does not answer (0.81).
 """
 
 import re
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from simbuilder.runtimes import logs
@@ -29,7 +31,15 @@ from simbuilder.sessions import catalog
 LOWEST_COMPOSE = (2, 23, 1)
 """The first that writes a config's `content` into containers (Compose release notes, 2023-11)."""
 
-ANSWER_TIMEOUT_S = 2.0
+AUTO_TIMEOUT_S = 2.0
+"""For an engine that nobody asked for: whoever has none must not wait long."""
+
+LOOK_TIMEOUT_S = 5.0
+"""For a question that an engine in order answers at once."""
+
+PATIENCE_S = 20.0
+"""For an engine that a new session shall go to: it may be far away, or just starting."""
+
 LOCAL_HINT = "or run sessions without Docker: --runtime local"
 _OURS = ("NEO4J_", "NATS_", "AZURITE_", "SIMBUILDER_", "COMPOSE_")
 _COMMAND_TIMEOUT_S = 60.0
@@ -73,12 +83,16 @@ class Engine:
             if not key.startswith(_OURS) and key not in chosen
         }
 
+    def installed(self) -> bool:
+        """True if there is a `docker` command at all."""
+        return shutil.which("docker") is not None
+
     def ask(self, *arguments: str, timeout_s: float = _COMMAND_TIMEOUT_S) -> str:
         """Run `docker` with `arguments` and return what it writes to stdout.
 
         Raises what `explain` makes of its refusal, and `EngineUnreachableError` after `timeout_s`.
         """
-        return self._run(arguments, timeout_s).out
+        return self._accepted(arguments, timeout_s).out
 
     def lines(self, *arguments: str, timeout_s: float = _COMMAND_TIMEOUT_S) -> list[str]:
         """Return what `ask` returns, line by line, without empty ones."""
@@ -86,13 +100,23 @@ class Engine:
 
     def log(self, container: str) -> tuple[str, ...]:
         """Return the tail of what a container wrote, its errors last."""
-        done = self._run(("logs", "--tail", str(logs.READ), container), _COMMAND_TIMEOUT_S)
+        done = self._accepted(("logs", "--tail", str(logs.READ), container), LOOK_TIMEOUT_S)
         return logs.tail(f"{done.out}\n{done.err}".splitlines())
 
-    def _run(self, arguments: Sequence[str], timeout_s: float) -> process.Completed:
+    def _accepted(self, arguments: Sequence[str], timeout_s: float) -> process.Completed:
+        done = self.attempt(arguments, timeout_s)
+        if done.status != 0:
+            raise self.explain(done.err or done.out)
+        return done
+
+    def attempt(self, arguments: Sequence[str], timeout_s: float) -> process.Completed:
+        """Run `docker` to its end, whatever that is.
+
+        Raises `EngineUnreachableError` if there is no `docker`, and after `timeout_s`.
+        """
         argv = ["docker", *self.options(), *arguments]
         try:
-            done = process.run(argv, self.environment(), Path("/"), timeout_s)
+            return process.run(argv, self.environment(), Path("/"), timeout_s)
         except FileNotFoundError:
             raise EngineUnreachableError(
                 "the docker command is not installed", f"install Docker, {LOCAL_HINT}"
@@ -102,31 +126,33 @@ class Engine:
                 f"the Docker engine{self.where} did not answer within {timeout_s:g} s",
                 f"look at the engine, or restart it; {LOCAL_HINT}",
             ) from None
-        if done.status != 0:
-            raise self.explain(done.err or done.out)
-        return done
+        except OSError as error:
+            raise EngineUnreachableError(
+                f"the docker command cannot be run: {error.strerror}", f"mend it, {LOCAL_HINT}"
+            ) from None
 
-    def answer(self) -> Answer:
-        """Ask for versions and the endpoint at the same time, within 2 s.
+    def answer(self, timeout_s: float = PATIENCE_S) -> Answer:
+        """Ask for versions and the endpoint at the same time; for `timeout_s`, the engine itself.
 
-        Raises `EngineUnreachableError`, `EnginePermissionError` or `ComposeMissingError`.
+        Raises `EngineUnreachableError`, `EnginePermissionError` or `ComposeMissingError`; the first
+        of them also for what calls itself docker and leads to no engine.
         """
-        from concurrent.futures import ThreadPoolExecutor
-
-        questions = (
-            ("version", "--format", "{{.Server.Version}}"),
-            ("compose", "version", "--short"),
-            ("context", "inspect", "--format", "{{.Name}} {{.Endpoints.docker.Host}}"),
-        )
+        endpoint = "{{.Name}} {{.Endpoints.docker.Host}}"
+        questions = [
+            partial(self.ask, "version", "--format", "{{.Server.Version}}", timeout_s=timeout_s),
+            partial(self.ask, "compose", "version", "--short", timeout_s=PATIENCE_S),
+            partial(self.ask, "context", "inspect", "--format", endpoint, timeout_s=PATIENCE_S),
+        ]
         began = time.monotonic()
-        with ThreadPoolExecutor(len(questions)) as pool:
-            asked = [pool.submit(self.ask, *q, timeout_s=ANSWER_TIMEOUT_S) for q in questions]
-        docker, compose, context = (future.result().strip() for future in asked)
-        _check_compose(compose)
-        name, _, url = context.partition(" ")
+        try:
+            docker, compose, context = process.together(questions)
+        except EngineError as error:
+            raise EngineUnreachableError(error.message, _START) from None
+        _check_compose(compose.strip())
+        name, _, url = context.strip().partition(" ")
         engine = url if name == "default" else name
         latency_ms = round((time.monotonic() - began) * 1000, 1)
-        return Answer(engine, _host(url), docker, compose, latency_ms)
+        return Answer(engine, _host(url), docker.strip(), compose.strip(), latency_ms)
 
     def explain(self, text: str) -> SimBuilderError:
         """Return what Docker or Compose says went wrong, and what to do about it.
@@ -144,21 +170,28 @@ class Engine:
 
     @property
     def where(self) -> str:
-        """Where it is, as the end of a sentence."""
-        return f" at {self.name}" if self.name else ""
+        """Where it is, as the end of a sentence; nothing for the one Docker takes by itself."""
+        if self.name:
+            return f" at {self.name}"
+        given = process_environment()
+        variable = next((v for v in ("DOCKER_HOST", "DOCKER_CONTEXT") if given.get(v)), None)
+        return f" at {given[variable]} ({variable})" if variable else ""
 
 
-def explain_pull(service: str, image: str, text: str) -> ImageUnavailableError:
-    """Return why the image of a service could not be had, and what to do about it."""
-    setting = f"set {service.upper()}_IMAGE to an image you have, {LOCAL_HINT}"
+def explain_pull(image: str, text: str, variables: Sequence[str]) -> ImageUnavailableError:
+    """Return why an image could not be had; `variables` are the settings of all that are missing.
+
+    The first of them is that of the image.
+    """
     if re.search("manifest|not found|does not exist|denied", text, re.IGNORECASE):
         return ImageUnavailableError(
             f"the image {image} does not exist, or may not be pulled: {last_line(text)}",
-            f"correct its name, sign in with 'docker login', {setting}",
+            f"correct {variables[0]}, sign in with 'docker login', {LOCAL_HINT}",
         )
     return ImageUnavailableError(
         f"the image {image} could not be pulled: {last_line(text)}",
-        f"connect the engine to the registry and run the same command again, {setting}",
+        "connect the engine to the registry and run the same command again, "
+        f"set {', '.join(variables)} to images you have, {LOCAL_HINT}",
     )
 
 
@@ -202,7 +235,7 @@ def _host(url: str) -> str:
 _ANSWERED = "Error response from daemon"
 _START = f"start Docker and run the same command again, {LOCAL_HINT}"
 _JOIN_GROUP = "join the group docker ('sudo usermod -aG docker $USER') and sign in again"
-_PLUGIN = "install it (the package docker-compose-plugin or docker-compose-v2)"
+_PLUGIN = "install it (docker-compose-plugin of Docker's packages, docker-compose-v2 of Ubuntu's)"
 _PRUNE = (
     "remove networks nobody uses ('docker network prune') and try again; if others took its very "
     "addresses, remove the session: a new one gets others"
@@ -227,7 +260,7 @@ _REFUSALS: Sequence[tuple[str, type[SimBuilderError], str, str]] = (
     (
         "context .*not found",
         EngineUnreachableError,
-        "there is no such Docker context{where}",
+        "there is no Docker context{where}",
         "'docker context ls' shows those there are",
     ),
     (

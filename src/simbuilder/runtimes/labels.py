@@ -3,8 +3,10 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from simbuilder.runtimes.engine import Engine
+from simbuilder.runtimes.engine import LOOK_TIMEOUT_S, Engine
+from simbuilder.scaffolding import process
 
 SESSION, OWNER = "io.simbuilder.session", "io.simbuilder.owner"
 """Labels on every container, network and volume (see `docker-compose.yaml`)."""
@@ -12,7 +14,6 @@ SESSION, OWNER = "io.simbuilder.session", "io.simbuilder.owner"
 ENDED_ON_REQUEST = (0, 130, 143)
 """How a server ends that was asked to, by SIGINT or SIGTERM: nothing to tell anybody about."""
 
-_LOOK_TIMEOUT_S = 5.0
 _REMOVE_TIMEOUT_S = 60.0
 _ROW = (
     f'{{{{.Label "{SESSION}"}}}}\t{{{{.Label "com.docker.compose.service"}}}}\t'
@@ -22,12 +23,16 @@ _ROW = (
 
 @dataclass(frozen=True)
 class Container:
-    """A container of a session; `exit_status` is how it ended unless it was asked to."""
+    """A container of a session; `exit_status` is how it ended unless it was asked to.
+
+    A paused one runs: it holds its ports and data.
+    """
 
     session_id: str
     service: str
     id: str
     runs: bool
+    paused: bool
     exit_status: int | None
 
 
@@ -35,14 +40,14 @@ def containers(engine: Engine, session_id: str = "") -> list[Container]:
     """Return all containers of a session, or of all sessions, with one question of at most 5 s."""
     label = f"label={SESSION}={session_id}" if session_id else f"label={SESSION}"
     argv = ("ps", "--all", "--no-trunc", "--filter", label, "--format", _ROW)
-    return [_container(line) for line in engine.lines(*argv, timeout_s=_LOOK_TIMEOUT_S)]
+    return [_container(line) for line in engine.lines(*argv, timeout_s=LOOK_TIMEOUT_S)]
 
 
 def resources(engine: Engine, session_id: str) -> list[list[str]]:
     """Return the ids of a session's containers, networks and volumes."""
     ours = ("--quiet", "--filter", f"label={SESSION}={session_id}")
     kinds = (("ps", "--all"), ("network", "ls"), ("volume", "ls"))
-    return together(engine, *((*kind, *ours) for kind in kinds))
+    return together(engine, *((*kind, *ours) for kind in kinds), timeout_s=LOOK_TIMEOUT_S)
 
 
 def sessions_of(engine: Engine, owner: str) -> set[str]:
@@ -50,25 +55,25 @@ def sessions_of(engine: Engine, owner: str) -> set[str]:
     shown = ("--filter", f"label={OWNER}={owner}", "--format", f'{{{{.Label "{SESSION}"}}}}')
     kinds = (("ps", "--all"), ("network", "ls"), ("volume", "ls"))
     questions = [(*kind, *shown) for kind in kinds]
-    return {i for lines in together(engine, *questions, timeout_s=_LOOK_TIMEOUT_S) for i in lines}
+    return {i for lines in together(engine, *questions, timeout_s=LOOK_TIMEOUT_S) for i in lines}
 
 
 def together(
     engine: Engine, *questions: Sequence[str], timeout_s: float = _REMOVE_TIMEOUT_S
 ) -> list[list[str]]:
     """Ask several things at the same time and return the lines of each answer."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(max(1, len(questions))) as pool:
-        return list(pool.map(lambda q: engine.lines(*q, timeout_s=timeout_s), questions))
+    return process.together([partial(engine.lines, *q, timeout_s=timeout_s) for q in questions])
 
 
 def _container(line: str) -> Container:
     session_id, service, container_id, state, status = line.split("\t")
-    # a paused container holds its ports and data; that it does not serve, probes will say
-    runs = state in ("running", "paused", "restarting")
     found = re.match(r"Exited \((\d+)\)", status)
     ended = int(found.group(1)) if found else 0
     return Container(
-        session_id, service, container_id, runs, None if ended in ENDED_ON_REQUEST else ended
+        session_id,
+        service,
+        container_id,
+        runs=state in ("running", "paused", "restarting"),
+        paused=state == "paused",
+        exit_status=None if ended in ENDED_ON_REQUEST else ended,
     )

@@ -49,7 +49,7 @@ class MemoryRuntime:
         """Nowhere in particular."""
         return Place()
 
-    def prepare(self, services: Sequence[str], emit: EventSink) -> None:
+    def prepare(self, services: Sequence[str], images: Mapping[str, str], emit: EventSink) -> None:
         """Nothing is needed."""
         self._step()
 
@@ -60,6 +60,14 @@ class MemoryRuntime:
             unseen = Observed(State.UNKNOWN, problem="it does not answer")
             return {i: dict.fromkeys(("neo4j", "nats", "azurite"), unseen) for i in session_ids}
         return {i: dict(self._servers[i]) for i in session_ids if i in self._servers}
+
+    def remembers(self, session_id: str) -> bool:
+        """True for a session with entries."""
+        return session_id in self._servers
+
+    def log_tails(self, session_id: str, services: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return what `kill` left."""
+        return dict.fromkeys(services, ("killed",))
 
     def traces(self) -> set[str]:
         """Return whose entries there are."""
@@ -117,7 +125,7 @@ class MemoryRuntime:
 
     def kill(self, session_id: str, service: str) -> None:
         """Let a server die, as `kill -9` would."""
-        self._servers[session_id][service] = Observed(State.STOPPED, 137, ("killed",))
+        self._servers[session_id][service] = Observed(State.STOPPED, 137)
 
     def _health(self) -> Health:
         return Health(True, "Memory", "1", 0.0)

@@ -212,9 +212,13 @@ def _since(began: float) -> float:
 
 
 def _reason(error: BaseException) -> str:
-    """Return the first line of what a driver says; its type where it says nothing."""
+    """Return the first line of what a driver says, and the next one where that ends in a colon.
+
+    The error's type where it says nothing.
+    """
     text = str(error).strip().splitlines()
-    return text[0][:200] if text else type(error).__name__
+    said = " ".join(text[:2]) if text and text[0].endswith(":") else "".join(text[:1])
+    return said[:200] or type(error).__name__
 
 
 _PROBES: dict[str, Callable[[Session, float], Health]] = {

@@ -131,7 +131,10 @@ class Settings(_Layered):
         None, alias="SIMBUILDER_OWNER", description="Whose state folder knows the session."
     )
     host: str | None = Field(
-        None, alias="SIMBUILDER_HOST", description="Where its servers are, if not on this machine."
+        None, alias="SIMBUILDER_HOST", description="Where its servers are, if not on 127.0.0.1."
+    )
+    published_on: str | None = Field(
+        None, alias="SIMBUILDER_PUBLISHED_ON", description="Address their ports are bound to then."
     )
     compose_project_name: str | None = Field(
         None, alias="COMPOSE_PROJECT_NAME", description="simbuilder-<short>."

@@ -29,6 +29,7 @@ DEFAULTS = {
     "SIMBUILDER_RUNTIME": "auto",
     "SIMBUILDER_PORT_RANGE_START": "30000",
     "SIMBUILDER_PORT_RANGE_END": "40000",
+    "SIMBUILDER_PUBLISH_ADDRESS": "127.0.0.1",
 }
 """Defaults that do not depend on the machine; the folders' defaults do."""
 
@@ -41,10 +42,10 @@ CONTAINERS = {
     "NEO4J_MEMORY_LIMIT": "1g",
     "NATS_MEMORY_LIMIT": "256m",
     "AZURITE_MEMORY_LIMIT": "512m",
-    "SIMBUILDER_PUBLISH_ADDRESS": "127.0.0.1",
 }
 """The settings `docker-compose.yaml` takes, with the defaults it has itself (a test compares)."""
 DEFAULTS |= CONTAINERS
+IMAGES = tuple(name for name in CONTAINERS if name.endswith("_IMAGE"))
 
 LOWEST_PORT, HIGHEST_PORT = 1024, 65535
 BLOCK_SIZE = 10
@@ -170,6 +171,11 @@ def parse_memory(text: str) -> str:
     return text
 
 
+def memory_bytes(text: str) -> int:
+    """Return an amount that `parse_memory` accepts in bytes; k, m and g are powers of 1024."""
+    return int(text[:-1]) << {"k": 10, "m": 20, "g": 30}[text[-1].lower()]
+
+
 def parse_image(text: str) -> str:
     """Return the name of a container image."""
     if not re.fullmatch(r"[A-Za-z0-9][\w./:@-]*", text):
@@ -179,18 +185,14 @@ def parse_image(text: str) -> str:
 
 def parse_address(text: str) -> str:
     """Return an IPv4 address. Raises `ValueError`."""
+    if text == DEFAULTS["SIMBUILDER_PUBLISH_ADDRESS"]:
+        return text
     import ipaddress  # 4 ms, and hardly anybody sets an address
 
     try:
         return str(ipaddress.IPv4Address(text))
     except ValueError:
         raise ValueError("is not an IPv4 address") from None
-
-
-def _container_parser(name: str) -> Callable[[str], str]:
-    if name.endswith("_IMAGE"):
-        return parse_image
-    return parse_memory if name.startswith(("NEO4J", "NATS", "AZURITE")) else parse_address
 
 
 def one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
@@ -225,6 +227,7 @@ class CoreSettings:
     log_level: str
     environment: str
     neo4j_home: str
+    publish_address: str
     containers: Mapping[str, str]
 
     def by_variable(self) -> dict[str, Any]:
@@ -238,6 +241,7 @@ class CoreSettings:
             "LOG_LEVEL": self.log_level,
             "ENVIRONMENT": self.environment,
             "NEO4J_HOME": self.neo4j_home,
+            "SIMBUILDER_PUBLISH_ADDRESS": self.publish_address,
             **self.containers,
         }
 
@@ -277,9 +281,9 @@ def core_settings(environment: Environment) -> CoreSettings:
         log_level=read("LOG_LEVEL", one_of(LOG_LEVELS)),
         environment=read("ENVIRONMENT", one_of(MODES)),
         neo4j_home=str(read_folder("NEO4J_HOME")) if environment.get("NEO4J_HOME").text else "",
+        publish_address=read("SIMBUILDER_PUBLISH_ADDRESS", parse_address),
         containers={
-            name: read(name, _container_parser(name)) if environment.get(name).text else default
-            for name, default in CONTAINERS.items()
+            name: read(name, parse_image if name in IMAGES else parse_memory) for name in CONTAINERS
         },
     )
     try:

@@ -9,10 +9,13 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 MARK = "SIMBUILDER_SERVER"
 """Environment variable of every server: `<session id>:<service>:<state folder>`.
@@ -152,7 +155,25 @@ def stop_preparing(cache: Path, what: str, grace_s: float = 0) -> None:
     stop([item for item in marked() if item.mark == mark], grace_s)
 
 
-def stop_children() -> None:
+def together(calls: Sequence[Callable[[], T]]) -> list[T]:
+    """Make calls that run commands, at the same time, and return what they return.
+
+    The first that raises, or Ctrl-C, ends the commands of all others: nobody waits for them.
+    """
+    from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+
+    with ThreadPoolExecutor(max(1, len(calls))) as pool:
+        try:
+            futures = [pool.submit(call) for call in calls]
+            for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+                future.result()
+            return [future.result() for future in futures]
+        except BaseException:
+            _kill_children()
+            raise
+
+
+def _kill_children() -> None:
     """Kill the commands that this very process runs at the moment, with all they have started."""
     import psutil
 

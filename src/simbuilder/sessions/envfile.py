@@ -32,8 +32,8 @@ def variables(session: Session) -> dict[str, str]:
         "SIMBUILDER_OWNER": session.owner,
         "COMPOSE_PROJECT_NAME": session.project,
     }
-    if session.host != catalog.HOST:
-        values["SIMBUILDER_HOST"] = session.host
+    if (session.host, session.published) != (catalog.HOST, catalog.HOST):
+        values |= {"SIMBUILDER_HOST": session.host, "SIMBUILDER_PUBLISHED_ON": session.published}
     for variable, key in _PORT_VARIABLES.items():
         name = key.split(".")[0]
         if name in session.services or name in {spec.name for spec in catalog.RESERVED}:

@@ -68,6 +68,7 @@ class Finder:
         if not is_session_id(found.session_id) or not self._store.recorded(found.session_id):
             raise SessionNotFoundError(
                 f"{found.path} names session {found.session_id[:8]!r}, which does not exist",
+                "'simbuilder session cleanup --orphans' shows what it may have left; "
                 "'simbuilder session create' makes a new one and replaces the file",
             )
         if destructive and (home := self._foreign_home(found)) is not None:

@@ -92,10 +92,11 @@ class SessionManager:
         reused = self.finder.here(request.name) if request.reuse else None
         if reused is not None:
             return self.plan_start(reused.id) if request.start else Plan(())
-        self._check_new(request)
+        self._check_new(request).place()
         replaced = current.find(self._folder)
         label = replaced.session_id[:8] if replaced else None
-        return plan.plan_create(request.services, request.start, port_range, label)
+        use = plan.Step("use", f"{request.runtime} runtime", request.reason)
+        return plan.plan_create(use, request.services, request.start, port_range, label)
 
     def create(self, request: CreateRequest, timeout_s: float) -> Report:
         """Make a session, make it current, and start it if asked.
@@ -106,13 +107,14 @@ class SessionManager:
         """
         reused = self.finder.here(request.name) if request.reuse else None
         if reused is not None:
-            self._emit(Event("note", "session", f"reusing session {reused.label}"))
+            what = f"{reused.runtime} runtime, {', '.join(reused.services)}"
+            self._emit(Event("note", "session", f"reusing session {reused.label} ({what})"))
             self._make_current(reused)
             return self.start(reused.id, timeout_s) if request.start else self.status(reused.id)
         runtime = self._check_new(request)
         place = runtime.place()
         if request.start:
-            runtime.prepare(request.services, self._emit)
+            runtime.prepare(request.services, place.images, self._emit)
         with ExitStack() as held:
             session = self._record_new(request, place, held)
             if not request.start:
@@ -151,8 +153,7 @@ class SessionManager:
                 services=request.services,
                 ports=self._ports.reserve(session_id),
                 secrets={s: self._makers.secret(s) for s in request.services},
-                engine=place.engine,
-                host=place.host,
+                **vars(place),
                 owner=self._makers.owner,
                 reason=request.reason,
             )
@@ -182,7 +183,7 @@ class SessionManager:
         with self._locked(session_id, timeout_s) as session:
             steps = plan.plan_start(session, self._runtimes.see(session))
             if todo := steps.targets("start"):
-                self._runtimes.of(session).prepare(todo, self._emit)
+                self._runtimes.of(session).prepare(todo, session.images, self._emit)
             self._restore_env_file(session)
             return self._start(session, steps.targets("start"), timeout_s)
 
@@ -216,12 +217,12 @@ class SessionManager:
         others = [s for s in session.services if s not in outcomes]
         health = {s: o.health for s, o in outcomes.items()}
         health |= self._runtimes.served(session, others, timeout_s)
-        tails = {s: o.log_tail for s, o in outcomes.items()}
+        tails = {s: o.log_tail for s, o in outcomes.items() if not o.health.ready}
         # whoever was just served needs not be looked for; anything else is worth a look
         served = all(h.ready for h in health.values())
         seen = dict.fromkeys(session.services, Observed(State.RUNNING)) if served else None
-        view = self._view(session, health, seen)
-        return Report(view, problems_of(view, tails))
+        view = replace(self._view(session, health, seen), tails=tails)
+        return Report(view, problems_of(view))
 
     def _replace_ports(
         self, session: Session, lost: Mapping[str, Sequence[str]], tried: set[int]
@@ -275,10 +276,12 @@ class SessionManager:
             self._runtimes.of(session).probe(session, running, PROBE_TIMEOUT_S) if running else {}
         )
         view = self._view(session, health, seen)
-        unhealthy = view.state is not State.STOPPED or any(
-            o.exit_status is not None for o in view.observed.values()
-        )
-        return Report(view, problems_of(view, {}) if unhealthy else ())
+        dead = [s for s in session.services if view.seen(s).exit_status is not None]
+        if dead:
+            tails = self._runtimes.of(session).log_tails(session_id, dead)
+            view = replace(view, tails=tails)
+        unhealthy = view.state is not State.STOPPED or dead
+        return Report(view, problems_of(view) if unhealthy else ())
 
     def _view(
         self,
@@ -337,8 +340,8 @@ class SessionManager:
         """Return the runtimes to remove the session from, all of which can be asked just now.
 
         Raises if the one it runs on is out of our reach: the session must not be forgotten then.
-        Where the record cannot tell, those that do not answer are passed over with a warning:
-        what they may hold is found as an orphan later.
+        Where the record cannot tell, a runtime that does not answer and knows nothing of the
+        session is passed over with a warning: what it may hold is found as an orphan later.
         """
         session = self._loadable(session_id)
         runtimes = []
@@ -346,9 +349,9 @@ class SessionManager:
             unseen = unseen_of(runtime.observe([session_id]).get(session_id, {}))
             if unseen is None:
                 runtimes.append(runtime)
-            elif session is not None:
+            elif session is not None or runtime.remembers(session_id):
                 raise UnknownStateError(
-                    f"what runs of session {session.label} is unknown: {unseen.problem}",
+                    f"what runs of session {session_id[:8]} is unknown: {unseen.problem}",
                     "its record is kept; once that answers, run the same command again",
                 )
             else:

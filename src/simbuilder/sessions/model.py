@@ -11,7 +11,14 @@ from simbuilder.scaffolding.exceptions import UsageError
 from simbuilder.sessions import catalog
 
 RECORD_VERSION = 1
-_ADDED = {"engine": "", "host": catalog.HOST, "owner": "", "reason": ""}
+_ADDED = {
+    "engine": "",
+    "host": catalog.HOST,
+    "published": catalog.HOST,
+    "images": {},
+    "owner": "",
+    "reason": "",
+}
 """What records of version 1 did not say at first: there was only one place for servers."""
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -33,11 +40,12 @@ class Session:
 
     `ports` maps `service.endpoint` to a port, `secrets` maps a service to its password or key,
     `folder` is the canonical folder the session was created from and `created_at` is UTC in
-    ISO 8601. Runtime, engine, host and owner are chosen once, for life.
+    ISO 8601. Runtime, engine, host, images and owner are chosen once, for life.
 
     `engine` is what runs the servers: the URL or context of a Docker engine; for processes the
     folder of a Neo4j server, or nothing for the embedded graph database. `host` is where clients
-    reach them. `owner` says whose state folder holds the record, and `reason` why this runtime.
+    reach them, and `published` the address an engine binds their ports to. `images` maps a service
+    to its image. `owner` says whose state folder holds the record, and `reason` why this runtime.
     """
 
     id: str
@@ -50,6 +58,8 @@ class Session:
     secrets: Mapping[str, str] = field(repr=False)
     engine: str = ""
     host: str = catalog.HOST
+    published: str = catalog.HOST
+    images: Mapping[str, str] = field(default_factory=dict)
     owner: str = ""
     reason: str = ""
 
@@ -94,22 +104,23 @@ class Session:
 class Observed:
     """A service as the runtime sees it, without asking the server itself.
 
-    `exit_status` is how the server ended, where that is known (128 + n for signal n);
-    `log_tail` are its last lines then. `problem` says why a state is unknown.
+    `exit_status` is how the server ended, where that is known (128 + n for signal n). `problem`
+    says why a state is unknown, or why what runs cannot serve.
     """
 
     state: State
     exit_status: int | None = None
-    log_tail: tuple[str, ...] = ()
     problem: str = ""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a runtime puts new sessions; see `Session` for what engine and host are."""
+    """Where a runtime puts new sessions, and from which images; see `Session`."""
 
     engine: str = ""
     host: str = catalog.HOST
+    published: str = catalog.HOST
+    images: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -190,6 +201,8 @@ def to_record(session: Session) -> dict[str, Any]:
         "secrets": dict(session.secrets),
         "engine": session.engine,
         "host": session.host,
+        "published": session.published,
+        "images": dict(session.images),
         "owner": session.owner,
         "reason": session.reason,
     }
@@ -218,6 +231,8 @@ def from_record(data: Any) -> Session:
         ("secrets", dict),
         ("engine", str),
         ("host", str),
+        ("published", str),
+        ("images", dict),
         ("owner", str),
         ("reason", str),
     )
@@ -248,6 +263,8 @@ def from_record(data: Any) -> Session:
         secrets=dict(secrets),
         engine=data["engine"],
         host=data["host"],
+        published=data["published"],
+        images=dict(data["images"]),
         owner=data["owner"],
         reason=data["reason"],
     )

@@ -35,12 +35,20 @@ class Plan:
 
 
 def plan_create(
-    services: Sequence[str], start: bool, port_range: tuple[int, int], replaced: str | None
+    use: Step,
+    services: Sequence[str],
+    start: bool,
+    port_range: tuple[int, int],
+    replaced: str | None,
 ) -> Plan:
-    """Return the steps that make a session; `replaced` is the session that stops being current."""
+    """Return the steps that make a session.
+
+    `use` is the choice of its runtime, `replaced` the session that stops being current.
+    """
     low, high = port_range
-    current = f"{replaced} is current now" if replaced else "no session is current"
+    current = f"in place of that of {replaced}" if replaced else "no session is current"
     steps = [
+        use,
         Step("reserve", "ports", f"a block of ten in {low}-{high}"),
         Step("write", "record", "new session"),
         Step("write", ".env.session", current),
@@ -51,11 +59,11 @@ def plan_create(
 
 
 def plan_start(session: Session, observed: Mapping[str, Observed]) -> Plan:
-    """Return the steps that bring back whatever of the session is not running."""
+    """Return the steps that bring back whatever of the session is not running, or hampered."""
     steps = []
     for service in session.services:
         seen = observed.get(service, UNSEEN)
-        if seen.state is not State.RUNNING:
+        if seen.state is not State.RUNNING or seen.problem:
             steps.append(Step("start", service, _why_down(seen)))
     return Plan(tuple(steps))
 
@@ -85,4 +93,6 @@ def plan_cleanup(label: str, running: Sequence[str], env_file: str | None) -> Pl
 
 
 def _why_down(seen: Observed) -> str:
-    return "not running" if seen.exit_status is None else f"ended with status {seen.exit_status}"
+    if seen.exit_status is not None:
+        return f"ended with status {seen.exit_status}"
+    return seen.problem or "not running"

@@ -22,10 +22,11 @@ class Runtime(Protocol):
     def place(self) -> Place:
         """Return where new sessions go. Raises `RuntimeUnavailableError` if they cannot."""
 
-    def prepare(self, services: Sequence[str], emit: EventSink) -> None:
+    def prepare(self, services: Sequence[str], images: Mapping[str, str], emit: EventSink) -> None:
         """Fetch whatever these services need before they can start; instant when it is there.
 
-        Raises `RuntimeUnavailableError` that says what to do.
+        `images` are the session's, see `Session`. Raises `RuntimeUnavailableError` that says what
+        to do.
         """
 
     def observe(self, session_ids: Iterable[str]) -> Mapping[str, Mapping[str, Observed]]:
@@ -33,6 +34,12 @@ class Runtime(Protocol):
 
         Never raises for an engine that does not answer: what it runs is `unknown`.
         """
+
+    def remembers(self, session_id: str) -> bool:
+        """True if files on this machine say that the session was once started here."""
+
+    def log_tails(self, session_id: str, services: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return service -> the last lines of its log that say something; never raises."""
 
     def traces(self) -> set[str]:
         """Return the ids of all sessions of this owner that left anything here, recorded or not.
@@ -45,8 +52,8 @@ class Runtime(Protocol):
     ) -> Mapping[str, StartOutcome]:
         """Start the services at the same time and wait until a real client is served, or not.
 
-        Expects none of them to be running. A service that is not ready at the end has been
-        stopped again, so starting it once more is always possible.
+        Expects none of them to be running, or a `problem` with those that are. A service that is
+        not ready at the end has been stopped again, so starting it once more is always possible.
         """
 
     def probe(

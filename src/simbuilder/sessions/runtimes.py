@@ -3,7 +3,11 @@
 import time
 from collections.abc import Mapping, Sequence
 
-from simbuilder.scaffolding.exceptions import RuntimeUnavailableError, UnknownStateError
+from simbuilder.scaffolding.exceptions import (
+    RuntimeUnavailableError,
+    SimBuilderError,
+    UnknownStateError,
+)
 from simbuilder.sessions import plan
 from simbuilder.sessions.model import Health, Observed, Session, State, is_session_id
 from simbuilder.sessions.result import Event, EventSink
@@ -69,13 +73,15 @@ class Runtimes:
     ) -> Mapping[str, Health]:
         """Ask services that ran already until all serve: somebody may just have started them."""
         deadline = time.monotonic() + timeout_s
+        told: set[str] = set()
         while True:
             health = self.of(session).probe(session, services, PROBE_TIMEOUT_S)
             waiting = [s for s, found in health.items() if not found.ready]
             if not waiting or time.monotonic() >= deadline or not self._run(session, waiting):
                 return health
-            for service in waiting:
+            for service in set(waiting) - told:
                 self._emit(Event("begin", service, "runs already; waiting until it serves"))
+            told |= set(waiting)
             time.sleep(_ASK_AGAIN_S)
 
     def _run(self, session: Session, services: Sequence[str]) -> bool:
@@ -91,7 +97,7 @@ class Runtimes:
         for name, runtime in self._runtimes.items():
             try:
                 found |= runtime.traces()
-            except RuntimeUnavailableError as error:
+            except SimBuilderError as error:
                 message = f"what lost sessions left on {name} was not looked for: {error.message}"
                 self._emit(Event("warning", error.code, message))
         return {session_id for session_id in found if is_session_id(session_id)}

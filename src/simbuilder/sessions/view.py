@@ -1,7 +1,7 @@
 """A session together with what is known of it right now, and as JSON-ready data. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +13,25 @@ from simbuilder.sessions.result import Problem
 
 @dataclass(frozen=True)
 class SessionView:
-    """A session and its services as seen now; `health` is `None` if they were not asked."""
+    """A session and its services as seen now; `health` is `None` if they were not asked.
+
+    `tails` are the last lines of the servers that did not start, or ended unasked.
+    """
 
     session: Session
     env_file: Path
     observed: Mapping[str, Observed]
     health: Mapping[str, Health] | None = None
+    tails: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def state(self) -> State:
         """The state of the whole session."""
         states = {s: self.seen(s).state for s in self.session.services}
         ready = None if self.health is None else {s: h.ready for s, h in self.health.items()}
-        return overall(states, ready)
+        state = overall(states, ready)
+        hampered = any(self.seen(s).problem for s in self.session.services)
+        return State.DEGRADED if state is State.RUNNING and hampered else state
 
     def seen(self, service: str) -> Observed:
         """Return what the runtime sees of a service."""
@@ -71,7 +77,7 @@ class SessionView:
             "latency_ms": health.latency_ms if health else None,
             "problem": self._problem(service),
             "exit_status": seen.exit_status,
-            "log_tail": list(seen.log_tail),
+            "log_tail": list(self.tails.get(service, ())),
             "endpoints": {
                 name: {
                     "host": self.session.host,
@@ -98,7 +104,7 @@ class SessionView:
             return ""
         if seen.state is not State.RUNNING and seen.exit_status is not None:
             return f"it ended with exit status {seen.exit_status}"
-        return health.problem
+        return seen.problem or health.problem
 
 
 def _note(service: str, product: str) -> str:
@@ -116,7 +122,7 @@ class Report:
     problems: tuple[Problem, ...] = ()
 
 
-def problems_of(view: SessionView, tails: Mapping[str, Sequence[str]]) -> tuple[Problem, ...]:
+def problems_of(view: SessionView) -> tuple[Problem, ...]:
     """Return a problem for each service that is not ready, with its exit status and last lines."""
     unseen = [seen for seen in view.observed.values() if seen.state is State.UNKNOWN]
     if unseen:
@@ -125,8 +131,7 @@ def problems_of(view: SessionView, tails: Mapping[str, Sequence[str]]) -> tuple[
     for service, data in view.data()["services"].items():
         if data["ready"] is not False or view.health is None:
             continue
-        tail = tails.get(service) or data["log_tail"]
-        lines = f"; its last lines: {' | '.join(tail)}" if tail else ""
+        lines = f"; its last lines: {' | '.join(data['log_tail'])}" if data["log_tail"] else ""
         problems.append(
             Problem(
                 "service-not-ready",

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from simbuilder.runtimes import logs, probes
@@ -30,6 +30,7 @@ from simbuilder.sessions.port_manager import bindable
 from simbuilder.sessions.result import Event, EventSink
 
 SERVICES = ("neo4j", "nats", "azurite")
+LOG = "server.log"
 _STOP_GRACE_S = 15.0
 _POLL_S = 0.02
 _DIAGNOSE_EVERY_S = 0.25
@@ -81,19 +82,9 @@ class LocalRuntime:
         """This machine, with the graph database that is set."""
         return Place(engine=self._graph.home)
 
-    def prepare(self, services: Sequence[str], emit: EventSink) -> None:
+    def prepare(self, services: Sequence[str], images: Mapping[str, str], emit: EventSink) -> None:
         """Fetch and build what is missing, at the same time for all services."""
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor() as pool:
-            try:
-                for done in [pool.submit(self.servers[s].prepare, emit) for s in services]:
-                    done.result()
-            except BaseException:
-                # Ctrl-C, or one of them failed: the others would go on to their end
-                for what in services:
-                    process.stop_preparing(self._cache, what)
-                raise
+        process.together([partial(self.servers[s].prepare, emit) for s in services])
 
     def observe(self, session_ids: Iterable[str]) -> Mapping[str, Mapping[str, Observed]]:
         """Read the process table once, and how dead servers ended."""
@@ -107,6 +98,14 @@ class LocalRuntime:
             }
             for session_id in session_ids
         }
+
+    def remembers(self, session_id: str) -> bool:
+        """Look for the session's folder."""
+        return (self._root / session_id).exists()
+
+    def log_tails(self, session_id: str, services: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Read the log files."""
+        return {s: logs.tail(_lines(self._folder(session_id, s) / LOG, 0)) for s in services}
 
     def traces(self) -> set[str]:
         """Read the process table and the folders."""
@@ -198,7 +197,7 @@ class LocalRuntime:
         except (FileNotFoundError, NotADirectoryError, ValueError):
             # never started, stopped on purpose, or went down with the machine: no story to tell
             return Observed(State.STOPPED)
-        return Observed(State.STOPPED, status, logs.tail(_lines(folder / "server.log", 0)))
+        return Observed(State.STOPPED, status)
 
     def _folder(self, session_id: str, service: str) -> Path:
         return self._root / session_id / service
@@ -245,7 +244,7 @@ class LocalRuntime:
         command = self.servers[service].command(session, folder)
         mark = f"{session.id}:{service}:{self._root}"
         env = {**clean_environment(folder), **command.env, process.MARK: mark}
-        log = folder / "server.log"
+        log = folder / LOG
         log_start = log.stat().st_size if log.exists() else 0
         server = process.spawn_server(command.argv, env, folder, log, folder / "exit")
         return _Launch(service, server, folder, log_start)
@@ -298,12 +297,12 @@ class LocalRuntime:
         if lost:
             return lost
         complains = self.servers[launch.service].port_taken.search(
-            "\n".join(_lines(launch.folder / "server.log", launch.log_start))
+            "\n".join(_lines(launch.folder / LOG, launch.log_start))
         )
         return tuple(ports) if complains else ()
 
     def _log(self, launch: _Launch) -> tuple[str, ...]:
-        return logs.tail(_lines(launch.folder / "server.log", launch.log_start))
+        return logs.tail(_lines(launch.folder / LOG, launch.log_start))
 
 
 def _lines(log: Path, start: int) -> list[str]:
@@ -313,7 +312,7 @@ def _lines(log: Path, start: int) -> list[str]:
             end = file.seek(0, 2)
             file.seek(max(start, end - 200 * logs.READ))
             return file.read().decode("utf-8", errors="replace").splitlines()
-    except FileNotFoundError:
+    except OSError:  # an explanation without a log is better than none
         return []
 
 
