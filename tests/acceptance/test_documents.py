@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from simbuilder.scaffolding.exceptions import SimBuilderError
 from tests.acceptance.conftest import COMMAND, Cli
 
 ROOT = Path(__file__).parents[2]
@@ -97,3 +98,13 @@ def test_nothing_in_the_lock_files_names_an_address() -> None:
     assert "://" not in (ROOT / "requirements.txt").read_text()
     lock = ROOT / "src" / "simbuilder" / "runtimes" / "local" / "azurite_package"
     assert '"resolved"' not in (lock / "package-lock.json").read_text()
+
+
+def every_code(kind: type[SimBuilderError]) -> set[str]:
+    return {kind.code}.union(*(every_code(child) for child in kind.__subclasses__()))
+
+
+def test_every_error_has_an_entry_under_troubleshooting() -> None:
+    page = (ROOT / "docs" / "troubleshooting.md").read_text()
+    for code in every_code(SimBuilderError) - {SimBuilderError.code}:
+        assert f"| `{code}` |" in page, code
