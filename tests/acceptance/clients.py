@@ -29,6 +29,11 @@ def graph_read(env: Env) -> set[str]:
     return {record["value"] for record in records}
 
 
+def graph_read_by_routing(env: Env) -> set[str]:
+    """Read as a client does that asks the server where to go; it must be sent to this session."""
+    return graph_read({**env, "NEO4J_URI": env["NEO4J_URI"].replace("bolt://", "neo4j://")})
+
+
 def graph_refuses(env: Env) -> bool:
     try:
         graph_read({**env, "NEO4J_PASSWORD": "wrong-password"})

@@ -185,6 +185,7 @@ def test_dry_runs_say_what_and_why_and_do_nothing(cli: Cli) -> None:
     planned = cli("session", "create", "--start-containers", "--dry-run")
     assert planned.status == 0
     assert planned.out.splitlines() == [
+        "use local runtime: set by SIMBUILDER_RUNTIME",
         "reserve ports: a block of ten in 31000-32759",
         "write record: new session",
         "write .env.session: no session is current",

@@ -148,9 +148,11 @@ def test_each_session_has_addresses_of_its_own() -> None:
 def test_variables_of_another_session_never_reach_docker(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NEO4J_PORT", "COMPOSE_FILE", "SIMBUILDER_SESSION_ID", "DOCKER_HOST"):
         monkeypatch.setenv(name, "x")
-    monkeypatch.setenv("DOCKER_CERT_PATH", "kept")
+    monkeypatch.setenv("DOCKER_CERT_PATH", "for another engine")
+    assert "DOCKER_CERT_PATH" in Engine("tcp://192.0.2.7:2376").environment()
     kept = Engine("unix:///x").environment()
-    assert "DOCKER_CERT_PATH" in kept
+    assert "DOCKER_CERT_PATH" not in kept
+    assert "HOME" in kept
     assert not {"NEO4J_PORT", "COMPOSE_FILE", "SIMBUILDER_SESSION_ID", "DOCKER_HOST"} & set(kept)
     assert "DOCKER_HOST" in Engine().environment()
     assert Engine("unix:///x").options() == ["--host", "unix:///x"]

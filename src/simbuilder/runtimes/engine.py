@@ -74,9 +74,12 @@ class Engine:
     def environment(self) -> dict[str, str]:
         """Return the user's environment less what would lead Docker elsewhere, or into our files.
 
-        Whoever has sourced one session's variables must not start another session with them.
+        Whoever has sourced one session's variables must not start another session with them. And
+        certificates for a remote engine make `docker` refuse to talk to a socket.
         """
-        chosen = ("DOCKER_HOST", "DOCKER_CONTEXT") if self.name else ()
+        chosen = ["DOCKER_HOST", "DOCKER_CONTEXT"] if self.name else []
+        if self.name and not self.name.startswith("tcp:"):
+            chosen += ["DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"]
         return {
             key: value
             for key, value in process_environment().items()
