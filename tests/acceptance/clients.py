@@ -29,9 +29,13 @@ def graph_read(env: Env) -> set[str]:
     return {record["value"] for record in records}
 
 
-def graph_read_by_routing(env: Env) -> set[str]:
-    """Read as a client does that asks the server where to go; it must be sent to this session."""
-    return graph_read({**env, "NEO4J_URI": env["NEO4J_URI"].replace("bolt://", "neo4j://")})
+def graph_address(env: Env) -> str:
+    """Where the server sends clients that ask for routing."""
+    auth = (env["NEO4J_USER"], env["NEO4J_PASSWORD"])
+    with GraphDatabase.driver(env["NEO4J_URI"], auth=auth) as driver:
+        query = "SHOW SETTINGS 'server.bolt.advertised_address' YIELD value"
+        records, _, _ = driver.execute_query(query, database_=env["NEO4J_DATABASE"])
+        return str(records[0]["value"])
 
 
 def graph_refuses(env: Env) -> bool:

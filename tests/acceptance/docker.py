@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,20 @@ def neighbour(cli: Cli, name: str) -> Cli:
     made = Cli(cli.home, folder)
     made.env = cli.env
     return made
+
+
+@contextmanager
+def image_from(base: str, instruction: str, tag: str) -> Iterator[str]:
+    """Build an image on another for as long as it is needed."""
+    # the builder that needs no plug-in, which Debian's engine does not bring
+    legacy = {**os.environ, "DOCKER_BUILDKIT": "0"}
+    argv = ["docker", "build", "-q", "-t", tag, "-"]
+    recipe = f"FROM {base}\n{instruction}\n".encode()
+    subprocess.run(argv, input=recipe, env=legacy, check=True, capture_output=True)
+    try:
+        yield tag
+    finally:
+        docker("rmi", tag)
 
 
 def problem(said: Answer) -> Any:

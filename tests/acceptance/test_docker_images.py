@@ -1,6 +1,5 @@
 """Images: had, pulled with progress, or not to be had."""
 
-import os
 import re
 import signal
 import socket
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.conftest import Cli
-from tests.acceptance.docker import NATS, docker, docker_that, problem
+from tests.acceptance.docker import NATS, docker, docker_that, image_from, problem
 
 pytestmark = pytest.mark.timeout(200)
 
@@ -72,19 +71,13 @@ def test_a_pull_that_hangs_can_be_interrupted(docked: Cli, sign: signal.Signals)
 
 
 def test_pulling_shows_its_progress(docked: Cli, registry: str) -> None:
-    image = f"{registry}/nats:pulled"
-    recipe = f"FROM {docked.env['NATS_IMAGE']}\nRUN echo {registry} > /a-layer-nobody-has\n"
-    argv = ["docker", "build", "-q", "-t", image, "-"]
-    legacy = {**os.environ, "DOCKER_BUILDKIT": "0"}
-    subprocess.run(argv, input=recipe.encode(), env=legacy, check=True, capture_output=True)
-    docker("push", "-q", image)
-    docker("rmi", image)
-    try:
+    layer = f"RUN echo {registry} > /a-layer-nobody-has"
+    with image_from(docked.env["NATS_IMAGE"], layer, f"{registry}/nats:pulled") as image:
+        docker("push", "-q", image)
+        docker("rmi", image)
         said = docked("session", "create", "--start-containers", *NATS, env={"NATS_IMAGE": image})
         assert said.status == 0, said.err
         assert f"nats: pulling {image}" in said.err
         assert re.search("[0-9] of [0-9]+ layers", said.err)
         assert f"nats: pulled {image}" in said.err
         assert docked("session", "cleanup").status == 0
-    finally:
-        docker("rmi", image)

@@ -20,8 +20,23 @@ from tests.support import session
 
 
 def test_a_record_comes_back_as_it_was() -> None:
-    one = session(name="demo")
+    one = replace(
+        session(name="demo"),
+        engine="unix:///x",
+        host="192.0.2.7",
+        published="0.0.0.0",
+        images={"nats": "mirror/nats:1"},
+        owner="me",
+        reason="asked for",
+    )
     assert from_record(json.loads(json.dumps(to_record(one)))) == one
+
+
+def test_a_record_of_the_first_version_still_counts() -> None:
+    record = to_record(session())
+    for key in ("engine", "host", "published", "images", "owner", "reason"):
+        del record[key]
+    assert from_record(record) == session()
 
 
 def test_a_newer_record_is_refused_not_guessed() -> None:
@@ -41,6 +56,7 @@ def test_a_newer_record_is_refused_not_guessed() -> None:
         {"ports": {"neo4j.bolt": "30000"}},
         {"secrets": {"neo4j": ""}},
         {"folder": None},
+        {"images": {"nats": 5}},
     ],
 )
 def test_a_damaged_record_is_refused(change: dict[str, Any]) -> None:

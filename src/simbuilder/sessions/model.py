@@ -252,6 +252,8 @@ def from_record(data: Any) -> Session:
     secrets = data["secrets"]
     if not all(isinstance(secrets.get(s), str) and secrets[s] for s in data["services"]):
         raise ValueError("has no valid 'secrets'")
+    if not all(isinstance(image, str) for image in data["images"].values()):
+        raise ValueError("has no valid 'images'")
     return Session(
         id=data["id"],
         name=data["name"],
