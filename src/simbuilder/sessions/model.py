@@ -189,23 +189,7 @@ class NewerRecordError(ValueError):
 
 def to_record(session: Session) -> dict[str, Any]:
     """Return the session as JSON-ready data, secrets included."""
-    return {
-        "version": RECORD_VERSION,
-        "id": session.id,
-        "name": session.name,
-        "runtime": session.runtime,
-        "folder": session.folder,
-        "created_at": session.created_at,
-        "services": list(session.services),
-        "ports": dict(session.ports),
-        "secrets": dict(session.secrets),
-        "engine": session.engine,
-        "host": session.host,
-        "published": session.published,
-        "images": dict(session.images),
-        "owner": session.owner,
-        "reason": session.reason,
-    }
+    return {"version": RECORD_VERSION, **vars(session), "services": list(session.services)}
 
 
 def from_record(data: Any) -> Session:
@@ -220,26 +204,34 @@ def from_record(data: Any) -> Session:
         raise NewerRecordError(f"has version {version}; this SimBuilder knows {RECORD_VERSION}")
     if version != RECORD_VERSION:
         raise ValueError("has no valid version")
-    kinds: tuple[tuple[str, type | tuple[type, ...]], ...] = (
-        ("id", str),
-        ("name", (str, type(None))),
-        ("runtime", str),
-        ("folder", str),
-        ("created_at", str),
-        ("services", list),
-        ("ports", dict),
-        ("secrets", dict),
-        ("engine", str),
-        ("host", str),
-        ("published", str),
-        ("images", dict),
-        ("owner", str),
-        ("reason", str),
-    )
     data = _ADDED | data
-    for key, kind in kinds:
+    for key, kind in _KINDS.items():
         if key not in data or not isinstance(data[key], kind):
             raise ValueError(f"has no valid {key!r}")
+    _check_values(data)
+    values = {key: data[key] for key in _KINDS}
+    return Session(**values | {"services": tuple(data["services"])})
+
+
+_KINDS: Mapping[str, type | tuple[type, ...]] = {
+    "id": str,
+    "name": (str, type(None)),
+    "runtime": str,
+    "folder": str,
+    "created_at": str,
+    "services": list,
+    "ports": dict,
+    "secrets": dict,
+    "engine": str,
+    "host": str,
+    "published": str,
+    "images": dict,
+    "owner": str,
+    "reason": str,
+}
+
+
+def _check_values(data: Mapping[str, Any]) -> None:
     if not is_session_id(data["id"]):
         raise ValueError("has no valid 'id'")
     known = {spec.name for spec in catalog.SERVICES}
@@ -254,19 +246,3 @@ def from_record(data: Any) -> Session:
         raise ValueError("has no valid 'secrets'")
     if not all(isinstance(image, str) for image in data["images"].values()):
         raise ValueError("has no valid 'images'")
-    return Session(
-        id=data["id"],
-        name=data["name"],
-        runtime=data["runtime"],
-        folder=data["folder"],
-        created_at=data["created_at"],
-        services=tuple(data["services"]),
-        ports=dict(ports),
-        secrets=dict(secrets),
-        engine=data["engine"],
-        host=data["host"],
-        published=data["published"],
-        images=dict(data["images"]),
-        owner=data["owner"],
-        reason=data["reason"],
-    )
