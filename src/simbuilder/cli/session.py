@@ -122,7 +122,8 @@ def _create(
         named = any(rooms.settings.containers[name] != DEFAULTS[name] for name in IMAGES)
         if named or not choice.automatic:
             raise
-        local = replace(choice, runtime="local", reason=f"auto: {error.message}")
+        why, _, _ = error.message.partition(": ")  # without the engine's own words
+        local = replace(choice, runtime="local", reason=f"auto: {why}")
         rooms.tell(f"{error.message}; taking the local runtime instead")
         return rooms.manager.create(request(local), timeout_s)
 
