@@ -6,7 +6,7 @@ import pytest
 
 from tests.acceptance import clients
 from tests.acceptance.conftest import Cli
-from tests.acceptance.docker import NATS, docker, image_from, problem, state
+from tests.acceptance.docker import NATS, docker, image_from, problem
 
 pytestmark = pytest.mark.timeout(200)
 
@@ -24,7 +24,8 @@ def test_one_server_that_cannot_be_started_leaves_the_others_alone(docked: Cli) 
 
 
 def test_limits_that_do_not_fit_are_refused_before_anything_is_recorded(docked: Cli) -> None:
-    said = docked("session", "create", "--json", env={"NEO4J_MEMORY_LIMIT": "500m"})
+    small = {"NEO4J_MEMORY_LIMIT": "500m"}
+    said = docked("session", "create", "--start-containers", "--json", env=small)
     assert (said.status, problem(said)["code"]) == (2, "configuration")
     assert "NEO4J_HEAP_SIZE=512m" in problem(said)["message"]
     assert not docked.state.exists()
@@ -46,7 +47,9 @@ def test_a_paused_container_is_told_and_healed(docked: Cli) -> None:
     env = docked.variables()
     name = f"{env['COMPOSE_PROJECT_NAME']}-nats-1"
     docker("pause", name)
-    assert state(docked) == "degraded"
+    (listed,) = docked("session", "list", "--json").data()["sessions"]
+    assert listed["state"] == "degraded"
+    assert listed["services"]["nats"]["problem"] == "its container is paused"
     said = docked("session", "status", "--json")
     assert said.status == 3
     assert "its container is paused" in problem(said)["message"]

@@ -155,14 +155,14 @@ def test_an_address_to_publish_on_is_remembered(docked: Cli) -> None:
     assert client["host"] == "127.0.0.1"
 
 
-def test_an_engine_that_stops_answering_in_the_middle_costs_the_timeout_only(
+def test_an_engine_that_stops_answering_in_the_middle_is_not_waited_for_ever(
     docked: Cli, tmp_path: Path
 ) -> None:
     assert docked("session", "create", *NATS).status == 0
     docker_that(tmp_path, docked, 'case "$*" in *" up "*) exec sleep 60 ;; esac')
     began = time.monotonic()
     said = docked("session", "start", "--timeout", "3", "--json")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert (said.status, problem(said)["code"]) == (1, "engine-unreachable")
 
 

@@ -20,7 +20,7 @@ from simbuilder.runtimes.local import LocalRuntime
 from simbuilder.runtimes.memory import MemoryRuntime
 from simbuilder.scaffolding import process
 from simbuilder.scaffolding.environment import CONTAINERS
-from simbuilder.sessions.model import Session, State
+from simbuilder.sessions.model import Observed, Session, State
 from simbuilder.sessions.port_manager import PortRange, allocate, bindable
 from simbuilder.sessions.result import Event
 from simbuilder.sessions.runtime import Runtime
@@ -34,7 +34,7 @@ class Case:
     """A runtime under test, how to kill one of its servers, and what it is told of."""
 
     runtime: Runtime
-    kill: Callable[[Session, str], None]
+    kill: Callable[..., None]
     base: Callable[[], int]
     owner: str = ""
     made: list[Session] = field(default_factory=list)
@@ -70,17 +70,18 @@ def free_blocks() -> Callable[[], int]:
 
 
 def local_case(root: Path, cache: Path) -> Case:
-    def kill(victim: Session, service: str) -> None:
+    def kill(victim: Session, service: str, sign: signal.Signals = signal.SIGKILL) -> None:
         for item in process.marked():
             if item.mark == f"{victim.id}:{service}:{root}" and item.pid != item.group:
-                os.kill(item.pid, signal.SIGKILL)
+                os.kill(item.pid, sign)
 
     return Case(LocalRuntime(root, cache), kill, free_blocks())
 
 
 def compose_case(root: Path, images: dict[str, str]) -> Case:
-    def kill(victim: Session, service: str) -> None:
-        subprocess.run(["docker", "kill", f"{victim.project}-{service}-1"], check=True)
+    def kill(victim: Session, service: str, sign: signal.Signals = signal.SIGKILL) -> None:
+        name = f"{victim.project}-{service}-1"
+        subprocess.run(["docker", "kill", f"--signal={sign.name}", name], check=True)
 
     settings = CONTAINERS | images
     runtime = ComposeRuntime(root, settings, owner=str(root))
@@ -164,6 +165,17 @@ def test_stopping_on_purpose_leaves_no_exit_status(case: Case) -> None:
     seen = case.runtime.observe([one.id]).get(one.id, {})
     assert {s.exit_status for s in seen.values()} <= {None}
     assert {s.state for s in seen.values()} <= {State.STOPPED}
+
+
+def test_one_that_does_not_listen_is_stopped_all_the_same(real: Case) -> None:
+    one = real.session()
+    start(real, one, ("nats",))
+    real.kill(one, "nats", signal.SIGSTOP)
+    began = time.monotonic()
+    real.runtime.stop(one.id, ("nats",))
+    assert time.monotonic() - began < 30
+    seen = real.runtime.observe([one.id]).get(one.id, {}).get("nats", Observed(State.STOPPED))
+    assert (seen.state, seen.exit_status) == (State.STOPPED, None)
 
 
 def test_a_session_nobody_asked_for_is_seen(case: Case) -> None:

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -137,3 +139,35 @@ def test_a_zombie_whose_threads_live_is_not_gone(tmp_path: Path, mark: str) -> N
     while not server.ended():
         assert time.monotonic() < deadline, "its thread survived"
         time.sleep(0.01)
+
+
+def run_here(tmp_path: Path, script: str) -> str:
+    env = {"PATH": os.environ["PATH"]}
+    done = process.run(["/bin/sh", "-c", script], env, tmp_path, 60)
+    if done.status != 0:
+        raise ValueError(done.out)
+    return done.out
+
+
+def test_commands_together_give_their_answers_in_order(tmp_path: Path) -> None:
+    calls = [partial(run_here, tmp_path, f"sleep {pause}; echo {pause}") for pause in (0.2, 0)]
+    assert process.together(calls) == ["0.2\n", "0\n"]
+    assert process.together([]) == []
+
+
+def test_the_first_failure_ends_the_commands_beside_it_and_no_others(tmp_path: Path) -> None:
+    def one_after_the_other() -> None:
+        for _ in range(2):
+            with suppress(ValueError):
+                run_here(tmp_path, "sleep 30")
+
+    def fail() -> None:
+        run_here(tmp_path, "sleep 0.3; echo refused; exit 1")
+
+    with subprocess.Popen(["sleep", "60"]) as bystander:
+        began = time.monotonic()
+        with pytest.raises(ValueError, match="refused"):
+            process.together([one_after_the_other, fail])
+        assert time.monotonic() - began < 10
+        assert bystander.poll() is None
+        bystander.kill()

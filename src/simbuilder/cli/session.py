@@ -113,14 +113,18 @@ def _create(
     Images are looked for before anything is written, so there is nothing to take back. Whoever
     names an image wants that one.
     """
-    from simbuilder.scaffolding.environment import DEFAULTS, IMAGES
+    from simbuilder.runtimes.images import variable
+    from simbuilder.scaffolding.environment import DEFAULTS
     from simbuilder.scaffolding.exceptions import ImageUnavailableError
 
+    asked = request(choice)
     try:
-        return rooms.manager.create(request(choice), timeout_s)
+        return rooms.manager.create(asked, timeout_s)
     except ImageUnavailableError as error:
-        named = any(rooms.settings.containers[name] != DEFAULTS[name] for name in IMAGES)
-        if named or not choice.automatic:
+        names = [variable(service) for service in asked.services]
+        named = any(rooms.settings.containers[name] != DEFAULTS[name] for name in names)
+        reused = asked.reuse and rooms.manager.finder.here(asked.name) is not None
+        if named or reused or not choice.automatic:
             raise
         why, _, _ = error.message.partition(": ")  # without the engine's own words
         local = replace(choice, runtime="local", reason=f"auto: {why}")

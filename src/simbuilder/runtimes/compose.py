@@ -93,7 +93,7 @@ class ComposeRuntime:
     def place(self) -> Place:
         """Return the engine that `docker` uses here, pinned by URL or context.
 
-        Raises `ConfigurationError` where its ports would be out of reach, or its memory too small.
+        Raises `ConfigurationError` where its ports would be out of reach.
         """
         answer, host = self.answer(), self._publish
         if answer.host != catalog.HOST and self._publish == catalog.HOST:
@@ -104,7 +104,6 @@ class ComposeRuntime:
             )
         if answer.host != catalog.HOST or self._publish == ANYWHERE:
             host = answer.host
-        self._check_memory()
         chosen = {service: self._settings[variable(service)] for service in SERVICES}
         return Place(answer.engine, host, self._publish, chosen)
 
@@ -119,7 +118,12 @@ class ComposeRuntime:
             )
 
     def prepare(self, services: Sequence[str], images: Mapping[str, str], emit: EventSink) -> None:
-        """Pull the images the engine does not have."""
+        """Pull the images the engine does not have.
+
+        Raises `ConfigurationError` where Neo4j would not fit its memory.
+        """
+        if "neo4j" in services:
+            self._check_memory()
         wanted = {s: images.get(s, self._settings[variable(s)]) for s in services}
         pull_missing(self._engine, wanted, emit)
 
@@ -142,14 +146,14 @@ class ComposeRuntime:
 
     def log_tails(self, session_id: str, services: Sequence[str]) -> Mapping[str, Sequence[str]]:
         """Ask for the logs of the session's containers."""
+        tails: dict[str, Sequence[str]] = {}
         try:
-            return {
-                c.service: self._engine.log(c.id)
-                for c in labels.containers(self._engine, session_id)
-                if c.service in services
-            }
+            for container in self._containers(session_id, services):
+                tails[container.service] = self._engine.log(container.id)
         except SimBuilderError as error:  # gone since it was listed, say
-            return dict.fromkeys(services, (f"the log cannot be read: {error.message}",))
+            missing = (f"the log cannot be read: {error.message}",)
+            return dict.fromkeys(services, missing) | tails
+        return tails
 
     def traces(self) -> set[str]:
         """Look for containers, networks and volumes with our owner's label, and for files."""
@@ -183,27 +187,30 @@ class ComposeRuntime:
     def stop(self, session_id: str, services: Sequence[str]) -> None:
         """Stop the containers and keep them, with their logs and volumes.
 
-        One that ended unasked goes: it could not forget how, and its data is in a volume.
+        One that did not end as it was asked goes, with its log: it could not forget how it ended.
+        Its data is in a volume.
         """
         self._stop(session_id, services)
+        found = self._containers(session_id, services)
+        if ended := [c.id for c in found if c.exit_status is not None]:
+            self._engine.ask("rm", "--volumes", *ended)
 
     def _stop(self, session_id: str, services: Sequence[str], *options: str) -> None:
-        def look() -> list[labels.Container]:
-            found = labels.containers(self._engine, session_id)
-            return [container for container in found if container.service in services]
+        found = self._containers(session_id, services)
+        self._unpause(found)  # a frozen server cannot save anything
+        running = [c.id for c in found if c.runs]
+        if not running:
+            return
+        self._engine.ask("stop", *options, *running, timeout_s=_STOP_TIMEOUT_S)
+        if left := [c.service for c in self._containers(session_id, services) if c.runs]:
+            raise StillRunningError(
+                f"containers of session {session_id[:8]} do not end: {', '.join(left)}",
+                "run the same command again",
+            )
 
-        listed = look()
-        self._unpause(listed)  # a frozen server cannot save anything
-        if running := [c.id for c in listed if c.runs]:
-            self._engine.ask("stop", *options, *running, timeout_s=_STOP_TIMEOUT_S)
-            listed = look()
-            if left := [c.service for c in listed if c.runs]:
-                raise StillRunningError(
-                    f"containers of session {session_id[:8]} do not end: {', '.join(left)}",
-                    "run the same command again",
-                )
-        if ended := [c.id for c in listed if c.exit_status is not None]:
-            self._engine.ask("rm", *ended)
+    def _containers(self, session_id: str, services: Sequence[str]) -> list[labels.Container]:
+        found = labels.containers(self._engine, session_id)
+        return [container for container in found if container.service in services]
 
     def _unpause(self, containers: Sequence[labels.Container]) -> None:
         if paused := [c.id for c in containers if c.paused]:
@@ -284,11 +291,12 @@ class ComposeRuntime:
         files = ("--file", str(COMPOSE_FILE), "--env-file", str(folder / "compose.env"))
         project = ("compose", *files, "--project-name", session.project)
         up = [*project, "up", "--detach", "--pull", "never", *services]
-        done = self._engine.attempt(up, max(1.0, deadline - time.monotonic()))
+        # a deadline is for servers: Compose broken off would leave what it just starts to itself
+        patience_s = max(PATIENCE_S, deadline - time.monotonic())
+        done = self._engine.attempt(up, patience_s)
         if done.status != 0 and re.search(r"network \S+ not found", done.err):
             # an idle network was removed ('docker network prune'), and old containers know no other
-            again = [*up, "--force-recreate"]
-            done = self._engine.attempt(again, max(1.0, deadline - time.monotonic()))
+            done = self._engine.attempt([*up, "--force-recreate"], patience_s)
         return "" if done.status == 0 else done.err or done.out
 
     def _wait(
@@ -334,13 +342,19 @@ class ComposeRuntime:
                 return _refused(f"it ended{status}", (), self._log(session.id, service))
             budget = deadline - time.monotonic()
             if budget <= 0:
-                log = self._log(session.id, service)
-                self._stop(session.id, [service], f"--time={_GIVE_UP_GRACE_S}")
-                return _refused(f"not ready in time: {health.problem}", (), log)
+                return self._given_up(session, service, f"not ready in time: {health.problem}")
             health = probes.probe(session, service, min(budget, 2.0))
             if health.ready:
                 return StartOutcome(health)
         return _refused("interrupted")
+
+    def _given_up(self, session: Session, service: str, problem: str) -> StartOutcome:
+        log = self._log(session.id, service)
+        try:
+            self._stop(session.id, [service], f"--time={_GIVE_UP_GRACE_S}")
+        except SimBuilderError as error:  # the other services still deserve their report
+            problem += f"; and it could not be stopped: {error.message}"
+        return _refused(problem, (), log)
 
     def _log(self, session_id: str, service: str) -> Sequence[str]:
         return self.log_tails(session_id, [service]).get(service, ())

@@ -150,7 +150,8 @@ class Engine:
         try:
             docker, compose, context = process.together(questions)
         except EngineError as error:
-            raise EngineUnreachableError(error.message, _START) from None
+            look = f"see what 'docker version' says, {LOCAL_HINT}"
+            raise EngineUnreachableError(error.message, look) from None
         _check_compose(compose.strip())
         name, _, url = context.strip().partition(" ")
         engine = url if name == "default" else name
@@ -186,15 +187,16 @@ def explain_pull(image: str, text: str, variables: Sequence[str]) -> ImageUnavai
 
     The first of them is that of the image.
     """
+    again = "a session keeps its images, so create one with {} set to images you have"
     if re.search("manifest|not found|does not exist|denied", text, re.IGNORECASE):
         return ImageUnavailableError(
             f"the image {image} does not exist, or may not be pulled: {last_line(text)}",
-            f"correct {variables[0]}, sign in with 'docker login', {LOCAL_HINT}",
+            f"sign in with 'docker login'; {again.format(variables[0])}, {LOCAL_HINT}",
         )
     return ImageUnavailableError(
         f"the image {image} could not be pulled: {last_line(text)}",
-        "connect the engine to the registry and run the same command again, "
-        f"set {', '.join(variables)} to images you have, {LOCAL_HINT}",
+        "connect the engine to the registry and run the same command again; "
+        f"{again.format(', '.join(variables))}, {LOCAL_HINT}",
     )
 
 

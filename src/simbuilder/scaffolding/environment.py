@@ -45,7 +45,6 @@ CONTAINERS = {
 }
 """The settings `docker-compose.yaml` takes, with the defaults it has itself (a test compares)."""
 DEFAULTS |= CONTAINERS
-IMAGES = tuple(name for name in CONTAINERS if name.endswith("_IMAGE"))
 
 LOWEST_PORT, HIGHEST_PORT = 1024, 65535
 BLOCK_SIZE = 10
@@ -283,7 +282,8 @@ def core_settings(environment: Environment) -> CoreSettings:
         neo4j_home=str(read_folder("NEO4J_HOME")) if environment.get("NEO4J_HOME").text else "",
         publish_address=read("SIMBUILDER_PUBLISH_ADDRESS", parse_address),
         containers={
-            name: read(name, parse_image if name in IMAGES else parse_memory) for name in CONTAINERS
+            name: read(name, parse_image if name.endswith("_IMAGE") else parse_memory)
+            for name in CONTAINERS
         },
     )
     try:

@@ -158,28 +158,31 @@ def stop_preparing(cache: Path, what: str, grace_s: float = 0) -> None:
 def together(calls: Sequence[Callable[[], T]]) -> list[T]:
     """Make calls that run commands, at the same time, and return what they return.
 
-    The first that raises, or Ctrl-C, ends the commands of all others: nobody waits for them.
+    The first that raises, or Ctrl-C, ends the commands of all others: nobody waits for them. While
+    this runs, the process must not start commands elsewhere.
     """
     from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
+    others = _children()
     with ThreadPoolExecutor(max(1, len(calls))) as pool:
+        futures = [pool.submit(call) for call in calls]
         try:
-            futures = [pool.submit(call) for call in calls]
             for future in wait(futures, return_when=FIRST_EXCEPTION).done:
                 future.result()
             return [future.result() for future in futures]
         except BaseException:
-            _kill_children()
+            while wait(futures, 0.05).not_done:  # again, for a call that runs one after the other
+                for pid in _children() - others:
+                    with suppress(ProcessLookupError, PermissionError):  # ended, or not ours to end
+                        os.kill(pid, signal.SIGKILL)
             raise
 
 
-def _kill_children() -> None:
-    """Kill the commands that this very process runs at the moment, with all they have started."""
+def _children() -> set[int]:
+    """Return the pids of all that this very process has started, and of what those have."""
     import psutil
 
-    for child in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):  # it ended first
-            child.kill()
+    return {child.pid for child in psutil.Process().children(recursive=True)}
 
 
 def listens(processes: Iterable[Marked], port: int) -> bool:

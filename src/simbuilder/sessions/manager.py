@@ -291,8 +291,7 @@ class SessionManager:
     ) -> SessionView:
         observed = self._runtimes.observe([session])[session.id] if seen is None else seen
         if health is not None:
-            absent = Health(False, problem="not running")
-            health = {s: health.get(s, absent) for s in session.services}
+            health = {s: health.get(s, Health(False)) for s in session.services}
         return SessionView(session, self._store.env_file(session.id), observed, health)
 
     # --- removing --------------------------------------------------------------------------
@@ -352,7 +351,7 @@ class SessionManager:
             elif session is not None or runtime.remembers(session_id):
                 raise UnknownStateError(
                     f"what runs of session {session_id[:8]} is unknown: {unseen.problem}",
-                    "its record is kept; once that answers, run the same command again",
+                    "nothing was removed; once that answers, run the same command again",
                 )
             else:
                 message = f"whether session {session_id[:8]} left anything: {unseen.problem}"

@@ -98,13 +98,11 @@ class SessionView:
     def _problem(self, service: str) -> str:
         health = None if self.health is None else self.health.get(service)
         seen = self.seen(service)
-        if seen.state is State.UNKNOWN:
-            return seen.problem
-        if health is None or health.ready:
-            return ""
-        if seen.state is not State.RUNNING and seen.exit_status is not None:
+        if health is None or health.ready or seen.problem:
+            return "" if health and health.ready else seen.problem
+        if not health.problem and seen.exit_status is not None:
             return f"it ended with exit status {seen.exit_status}"
-        return seen.problem or health.problem
+        return health.problem or "not running"
 
 
 def _note(service: str, product: str) -> str:
