@@ -23,9 +23,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(session.app, name="session")
-app.command("check")(check.check)
-app.command("info")(info.info)
-app.command("version")(info.version)
+app.command("check", epilog="Examples:  simbuilder check  |  simbuilder check demo --json")(
+    check.check
+)
+app.command("info", epilog="Example:  simbuilder info --json")(info.info)
+app.command("version", epilog="Example:  simbuilder version --json")(info.version)
 
 
 def _print_version(wanted: bool) -> None:
