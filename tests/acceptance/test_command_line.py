@@ -223,6 +223,8 @@ def test_cleanup_of_all_wants_to_be_told_twice(cli: Cli) -> None:
 def test_help_has_examples_and_completion_works(cli: Cli) -> None:
     for command in ("create", "start", "stop", "list", "status", "cleanup"):
         assert "simbuilder session" in cli("session", command, "--help").out.split("Example")[1]
+    for command in ("check", "info", "version"):
+        assert f"simbuilder {command}" in cli(command, "--help").out.split("Example")[1]
     script = cli("--show-completion", "bash", env={"SHELL": "/bin/bash"})
     assert "simbuilder" in script.out
     completed = cli(
