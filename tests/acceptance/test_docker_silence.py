@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from simbuilder.runtimes.engine import Engine
 from tests.acceptance import clients
 from tests.acceptance.conftest import COMMAND, Cli
 from tests.acceptance.docker import NATS, docker, docker_that, left_of, problem, state
 from tests.acceptance.engine_door import Door, door
+from tests.support import lacks
 
 pytestmark = pytest.mark.timeout(200)
 
@@ -225,7 +227,7 @@ def test_what_only_calls_itself_docker_does_not_trouble_local_sessions(
     assert not cli.state.exists()
 
 
-def test_a_missing_compose_plug_in_is_named(docked: Cli) -> None:
+def test_a_missing_compose_plug_in_is_named(docked: Cli, request: pytest.FixtureRequest) -> None:
     folders = [
         f"{root}/docker/cli-plugins"
         for root in ("/usr/local/lib", "/usr/local/libexec", "/usr/lib", "/usr/libexec")
@@ -233,24 +235,18 @@ def test_a_missing_compose_plug_in_is_named(docked: Cli) -> None:
     hide = "; ".join(f"[ ! -d {f} ] || mount -t tmpfs none {f}" for f in folders)
     command = f'{hide}; exec simbuilder session create --services nats --json "$@"'
     argv = ["unshare", "--mount", "sh", "-c", command, "sh", "--runtime", "docker"]
-    done = subprocess.run(argv, cwd=docked.folder, env=with_command(docked), capture_output=True)
+    env = {**docked.env, "PATH": f"{Path(COMMAND).parent}:{docked.env['PATH']}"}
+    done = subprocess.run(argv, cwd=docked.folder, env=env, capture_output=True)
     if b"unshare" in done.stderr:
-        pytest.skip("needs the right to make a mount namespace")
+        lacks(request, "docker", "hiding a plug-in needs the right to make a mount namespace")
     assert done.returncode == 1
     said = json.loads(done.stdout)["problems"][0]
     assert said["code"] == "compose-missing"
     assert "--runtime local" in said["hint"]
 
 
-def with_command(cli: Cli) -> dict[str, str]:
-
-    return {**cli.env, "PATH": f"{Path(COMMAND).parent}:{cli.env['PATH']}"}
-
-
 def test_what_a_stranger_may_not_ask_is_a_permission_error(docker_images: dict[str, str]) -> None:
     """The words of the real client for a user who is not in the group docker."""
-    from simbuilder.runtimes.engine import Engine
-
     argv = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "docker", "ps"]
     done = subprocess.run(argv, capture_output=True, text=True, env={"PATH": os.environ["PATH"]})
     assert done.returncode != 0

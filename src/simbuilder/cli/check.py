@@ -47,13 +47,10 @@ def _check(rooms: "Rooms", reference: str | None) -> "Result":
         remarks.append(Problem("no-session", error.message, error.hint))
     checks, problems = _tools(rooms, choice, view.session.engine if view else "")
     checks += [_service_check(service, data) for service, data in services.items()]
-    unknown = view.unseen() if view else ()
-    problems += () if problems else unknown
-    if (
-        view
-        and not unknown
-        and (down := [c["name"] for c in checks if not c["ok"] and c["name"] in services])
-    ):
+    down = [c["name"] for c in checks if not c["ok"] and c["name"] in services]
+    if view and (unknown := view.unseen()):
+        problems += () if problems else unknown  # that the engine is silent has been said
+    elif view and down:
         message = f"session {view.session.label} does not serve {', '.join(down)}"
         hint = f"'simbuilder session start {view.session.short}' starts what is missing"
         problems.append(Problem("service-not-ready", message, hint))

@@ -95,15 +95,15 @@ class ComposeRuntime:
 
         Raises `ConfigurationError` where its ports would be out of reach.
         """
-        answer, host = self.answer(), self._publish
+        answer = self.answer()
         if answer.host != catalog.HOST and self._publish == catalog.HOST:
             raise ConfigurationError(
                 f"the engine on {answer.host} would publish ports on its own loopback only",
                 f"set SIMBUILDER_PUBLISH_ADDRESS to an address of {answer.host} reachable from "
                 f"here: the servers are then protected by their passwords alone; {LOCAL_HINT}",
             )
-        if answer.host != catalog.HOST or self._publish == ANYWHERE:
-            host = answer.host
+        bound_here = answer.host == catalog.HOST and self._publish != ANYWHERE
+        host = self._publish if bound_here else answer.host
         chosen = {service: self._settings[variable(service)] for service in SERVICES}
         return Place(answer.engine, host, self._publish, chosen)
 
@@ -190,23 +190,27 @@ class ComposeRuntime:
         One that did not end as it was asked goes, with its log: it could not forget how it ended.
         Its data is in a volume.
         """
-        self._stop(session_id, services)
-        found = self._containers(session_id, services)
+        found = self._stop(session_id, services)
         if ended := [c.id for c in found if c.exit_status is not None]:
             self._engine.ask("rm", "--volumes", *ended)
 
-    def _stop(self, session_id: str, services: Sequence[str], *options: str) -> None:
+    def _stop(
+        self, session_id: str, services: Sequence[str], *options: str
+    ) -> list[labels.Container]:
+        """Stop what runs; return the services' containers, none of which does any more."""
         found = self._containers(session_id, services)
         self._unpause(found)  # a frozen server cannot save anything
         running = [c.id for c in found if c.runs]
         if not running:
-            return
+            return found
         self._engine.ask("stop", *options, *running, timeout_s=_STOP_TIMEOUT_S)
-        if left := [c.service for c in self._containers(session_id, services) if c.runs]:
+        found = self._containers(session_id, services)
+        if left := [c.service for c in found if c.runs]:
             raise StillRunningError(
                 f"containers of session {session_id[:8]} do not end: {', '.join(left)}",
                 "run the same command again",
             )
+        return found
 
     def _containers(self, session_id: str, services: Sequence[str]) -> list[labels.Container]:
         found = labels.containers(self._engine, session_id)

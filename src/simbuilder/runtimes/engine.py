@@ -38,7 +38,7 @@ LOOK_TIMEOUT_S = 5.0
 """For a question that an engine in order answers at once."""
 
 PATIENCE_S = 20.0
-"""For an engine that a new session shall go to: it may be far away, or just starting."""
+"""For what may take a while: an engine far away or just starting, Compose making containers."""
 
 LOCAL_HINT = "or run sessions without Docker: --runtime local"
 _OURS = ("NEO4J_", "NATS_", "AZURITE_", "SIMBUILDER_", "COMPOSE_")

@@ -79,7 +79,7 @@ class Runtimes:
             waiting = [s for s, found in health.items() if not found.ready]
             if not waiting or time.monotonic() >= deadline or not self._run(session, waiting):
                 return health
-            for service in set(waiting) - told:
+            for service in (s for s in waiting if s not in told):
                 self._emit(Event("begin", service, "runs already; waiting until it serves"))
             told |= set(waiting)
             time.sleep(_ASK_AGAIN_S)

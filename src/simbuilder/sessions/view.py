@@ -98,8 +98,10 @@ class SessionView:
     def _problem(self, service: str) -> str:
         health = None if self.health is None else self.health.get(service)
         seen = self.seen(service)
-        if health is None or health.ready or seen.problem:
-            return "" if health and health.ready else seen.problem
+        if health is not None and health.ready:
+            return ""
+        if health is None or seen.problem:
+            return seen.problem
         if not health.problem and seen.exit_status is not None:
             return f"it ended with exit status {seen.exit_status}"
         return health.problem or "not running"
