@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -27,6 +28,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="",
         help="tools whose absence fails tests instead of skipping them: docker,registry",
     )
+
+
+def pytest_configure() -> None:
+    """Let commands see Ctrl-C, also where the tests run in a shell's background, which hides it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
