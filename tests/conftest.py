@@ -1,4 +1,4 @@
-"""What all layers share: `--require`, and where tests get their sessions from."""
+"""What all layers share: `--require`, `--terminal`, and where tests get their sessions from."""
 
 import json
 import os
@@ -20,6 +20,7 @@ from simbuilder.scaffolding.exceptions import RuntimeUnavailableError
 from simbuilder.sessions.catalog import PROFILES
 from tests.images import build
 from tests.support import PORT_RANGE, lacks
+from tests.terminals import TERMINALS
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,6 +29,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="",
         help="tools whose absence fails tests instead of skipping them: docker,registry",
     )
+    parser.addoption(
+        "--terminal",
+        default="plain",
+        choices=TERMINALS,
+        help="where tests/acceptance runs commands",
+    )
+    parser.addoption("--chaos-seed", default="1", help="chance that replays, for tests/chaos")
+    parser.addoption("--chaos-long", action="store_true", help="all of tests/chaos, not a sample")
+    parser.addoption("--chaos-report", default="", help="file for the counts of tests/chaos")
 
 
 def pytest_configure() -> None:

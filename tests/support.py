@@ -1,7 +1,9 @@
 """Builders of values that many tests need."""
 
 import itertools
-from collections.abc import Callable, Mapping
+import json
+import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -11,9 +13,10 @@ from simbuilder.runtimes.memory import MemoryRuntime
 from simbuilder.sessions import catalog
 from simbuilder.sessions.manager import CreateRequest, Makers, SessionManager
 from simbuilder.sessions.model import Session
-from simbuilder.sessions.port_manager import PortManager, PortRange
+from simbuilder.sessions.port_manager import PortManager, PortRange, bindable
 from simbuilder.sessions.result import Event
 from simbuilder.sessions.runtime import Runtime
+from simbuilder.sessions.runtimes import Runtimes
 from simbuilder.sessions.store import SessionStore
 
 PORT_RANGE = (31000, 32759)
@@ -56,8 +59,18 @@ def session(
     )
 
 
+def mend(record: Path, **change: object) -> None:
+    """Change a record as somebody who mends it by hand would: without its seal."""
+    data = json.loads(record.read_text()) | change
+    del data["seal"]
+    record.write_text(json.dumps(data))
+
+
 class Bench:
-    """A manager on a memory runtime, with predictable ids and a record of its events."""
+    """A manager on a memory runtime, with predictable ids and a record of its events.
+
+    With an `other` runtime, on that too: ids are then random, as several suites can share it.
+    """
 
     def __init__(
         self,
@@ -67,19 +80,28 @@ class Bench:
         busy: Callable[[int], bool] = lambda _port: False,
         runtime: MemoryRuntime | None = None,
         ports: PortRange | None = None,
+        first: int = 1,
+        other: Runtime | None = None,
     ) -> None:
         self.events: list[Event] = []
         self.runtime = runtime or MemoryRuntime()
         self.store = SessionStore(root)
         self.ports = PortManager(
-            root, ports or PortRange(*PORT_RANGE), self.store.ports, self.events.append, busy
+            root,
+            ports or PortRange(*PORT_RANGE),
+            self.store.ports,
+            self.events.append,
+            (lambda port: not bindable(port)) if other else busy,
         )
-        runtimes: Mapping[str, Runtime] = {"memory": self.runtime}
-        numbers = itertools.count(1 + len(self.store.ids()))
+        known: dict[str, Runtime] = {"memory": self.runtime}
+        if other is not None:
+            known[other.name] = other
+        runtimes = Runtimes(known, self.events.append)
+        numbers = itertools.count(first + len(self.store.ids()))
         times = itertools.count(1)
         makers = Makers(
-            owner="tests",
-            session_id=lambda: session_id(next(numbers)),
+            owner=str(root.parent) if other else "tests",
+            session_id=lambda: str(uuid.uuid4()) if other else session_id(next(numbers)),
             now=lambda: f"2026-01-01T00:00:{next(times):02d}.000+00:00",
             secret=lambda service: f"{service}-secret",
         )

@@ -16,7 +16,7 @@ from tests.acceptance import clients
 from tests.acceptance.conftest import COMMAND, Cli
 from tests.acceptance.docker import NATS, docker, docker_that, left_of, problem, state
 from tests.acceptance.engine_door import Door, door
-from tests.support import lacks
+from tests.support import lacks, mend
 
 pytestmark = pytest.mark.timeout(200)
 
@@ -135,8 +135,7 @@ def test_an_engine_elsewhere_needs_an_address_to_publish_on(docked: Cli, tmp_pat
     assert f"@192.0.2.7:{env['NATS_PORT']}" in env["NATS_URL"]
     assert env["SIMBUILDER_HOST"] == env["SIMBUILDER_PUBLISHED_ON"] == "192.0.2.7"
     record = docked.state / "sessions" / env["SIMBUILDER_SESSION_ID"] / "session.json"
-    data = json.loads(record.read_text())
-    record.write_text(json.dumps(data | {"engine": ""}))  # so that it can be cleaned up here
+    mend(record, engine="")  # so that it can be cleaned up here
 
 
 def test_an_address_to_publish_on_is_remembered(docked: Cli) -> None:

@@ -69,7 +69,10 @@ def test_a_reused_pid_is_not_signalled(tmp_path: Path, mark: str) -> None:
     spawn(tmp_path, mark, "sleep 60")
     time.sleep(0.1)
     found = [item for item in process.marked() if item.mark == mark]
-    older = [process.Marked(i.pid, i.group, i.mark, i.started - 100) for i in found]
+    ended = psutil.Popen(["/bin/true"])
+    former = psutil.Process(ended.pid)
+    ended.wait()
+    older = [process.Marked(i.pid, i.group, i.mark, former) for i in found]
     assert process.stop(older, 0) == []
     assert [item for item in process.marked() if item.mark == mark] == found
     process.stop(found, 0)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from simbuilder.runtimes.memory import Died, MemoryRuntime
+from simbuilder.runtimes.memory import MemoryRuntime
 from simbuilder.scaffolding.exceptions import (
+    HalfRemovedError,
     NewerStateError,
     PortsExhaustedError,
     RuntimeUnavailableError,
@@ -18,7 +19,7 @@ from simbuilder.sessions import envfile
 from simbuilder.sessions.manager import CreateRequest
 from simbuilder.sessions.model import State
 from simbuilder.sessions.port_manager import PortRange
-from tests.support import Bench, session_id
+from tests.support import Bench, mend, session_id
 
 
 @pytest.fixture
@@ -62,10 +63,10 @@ def test_cleanup_removes_every_trace_and_leaves_other_sessions_alone(
     bench: Bench, folder: Path
 ) -> None:
     first, second = bench.create(), bench.create()
-    bench.manager.cleanup(first, 1)
+    bench.manager.cleaner.cleanup(first, 1)
     assert named(folder) == second
     assert bench.manager.status(second).view.state is State.RUNNING
-    bench.manager.cleanup(second, 1)
+    bench.manager.cleaner.cleanup(second, 1)
     assert [path.name for path in folder.iterdir()] == [".git"]
     assert [path.name for path in folder.parent.iterdir()] == ["project"]
     assert bench.runtime.observe(()) == {}
@@ -207,9 +208,9 @@ class TestFinding:
     def test_no_current_session(self, bench: Bench, folder: Path) -> None:
         with pytest.raises(SessionNotFoundError, match="no current session"):
             bench.manager.finder.resolve(None)
-        for other in (session_id(7), "../../etc"):
+        for other, said in ((session_id(7), "does not exist"), ("../../etc", "no current")):
             (folder / ".env.session").write_text(f"SIMBUILDER_SESSION_ID={other}\n")
-            with pytest.raises(SessionNotFoundError, match="does not exist"):
+            with pytest.raises(SessionNotFoundError, match=said):
                 bench.manager.finder.resolve(None)
 
     def test_a_copied_env_file_cannot_destroy(
@@ -242,7 +243,7 @@ class TestBrokenRecords:
         assert [view.session.id for view in views] == [two]
         assert [b.id for b in broken] == [one]
         assert bench.manager.finder.resolve(one[:8]) == one
-        bench.manager.cleanup(one, 1)
+        bench.manager.cleaner.cleanup(one, 1)
         assert one not in bench.runtime.observe(())
         assert bench.manager.list_sessions()[1] == []
 
@@ -251,7 +252,7 @@ class TestBrokenRecords:
         record = bench.store.folder(one) / "session.json"
         record.write_text(json.dumps(json.loads(record.read_text()) | {"version": 2}))
         with pytest.raises(NewerStateError):
-            bench.manager.cleanup(one, 1)
+            bench.manager.cleaner.cleanup(one, 1)
         assert record.exists()
         assert one in bench.runtime.traces()
 
@@ -260,10 +261,10 @@ class TestBrokenRecords:
     ) -> None:
         one, two = bench.create(), bench.create()
         record = bench.store.folder(one) / "session.json"
-        record.write_text(json.dumps(json.loads(record.read_text()) | {"runtime": "docker"}))
+        mend(record, runtime="docker")
         views = {view.session.id: view.state for view in bench.manager.list_sessions()[0]}
         assert views == {one: State.UNKNOWN, two: State.RUNNING}
-        for refused in (bench.manager.cleanup, bench.manager.start, bench.manager.stop):
+        for refused in (bench.manager.cleaner.cleanup, bench.manager.start, bench.manager.stop):
             with pytest.raises(RuntimeUnavailableError, match="docker"):
                 refused(one, 1)
         assert record.exists()
@@ -271,9 +272,9 @@ class TestBrokenRecords:
     def test_a_stray_is_found_and_removed(self, bench: Bench) -> None:
         one = bench.create()
         bench.store.forget(one)
-        assert bench.manager.cleanup_targets() == [one]
-        bench.manager.cleanup(one, 1)
-        assert bench.manager.cleanup_targets() == []
+        assert bench.manager.cleaner.targets() == [one]
+        bench.manager.cleaner.cleanup(one, 1)
+        assert bench.manager.cleaner.targets() == []
 
 
 def test_a_cleanup_that_fails_keeps_record_and_ports_for_the_next_one(
@@ -282,34 +283,13 @@ def test_a_cleanup_that_fails_keeps_record_and_ports_for_the_next_one(
     one = bench.create()
     bench.runtime.immortal.add(one)
     with pytest.raises(StillRunningError):
-        bench.manager.cleanup(one, 1)
+        bench.manager.cleaner.cleanup(one, 1)
     assert named(folder) == one
     assert one in bench.ports.reserved()
-    assert bench.manager.status(one).view.state is State.RUNNING
+    assert bench.manager.status(one).view.state is State.REMOVING
+    for refused in (bench.manager.start, bench.manager.stop):
+        with pytest.raises(HalfRemovedError, match="removal was interrupted"):
+            refused(one, 1)
     bench.runtime.immortal.clear()
-    bench.manager.cleanup(one, 1)
+    bench.manager.cleaner.cleanup(one, 1)
     assert not bench.store.root.exists()
-
-
-@pytest.mark.parametrize("call", range(1, 12))
-def test_whenever_the_command_dies_cleanup_still_works(
-    tmp_path: Path, folder: Path, call: int
-) -> None:
-    """Let `create` and `stop` die at the k-th call into the runtime, then clean up."""
-    runtime = MemoryRuntime(die_at=call)
-    bench = Bench(tmp_path / "state", folder, runtime=runtime)
-    try:
-        one = bench.create(name="demo")
-        bench.manager.stop(one, 1)
-        bench.manager.start(one, 1)
-    except Died:
-        pass
-    again = Bench(tmp_path / "state", folder, runtime=runtime)
-    for session in again.manager.cleanup_targets():
-        try:
-            again.manager.cleanup(session, 1)
-        except Died:
-            again.manager.cleanup(session, 1)
-    assert runtime.observe(()) == {}
-    assert [path.name for path in folder.parent.iterdir()] == ["project"]
-    assert [path.name for path in folder.iterdir()] == [".git"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from simbuilder.scaffolding.exceptions import PortsExhaustedError
+from simbuilder.scaffolding.exceptions import NewerStateError, PortsExhaustedError
 from simbuilder.sessions.port_manager import (
     PortManager,
     PortRange,
@@ -136,7 +136,7 @@ def test_exhaustion_changes_nothing(tmp_path: Path) -> None:
         "{",
         "[]",
         "null",
-        '{"version": 2, "sessions": {}}',
+        '{"version": "2", "sessions": {}}',
         '{"version": 1}',
         '{"version": 1, "sessions": {"a": 1}}',
         '{"version": 1, "sessions": {"a": {"b": "c"}}}',
@@ -153,3 +153,13 @@ def test_an_unreadable_ledger_is_kept_aside_and_written_anew(tmp_path: Path, tex
     assert ledger.events[0].kind == "warning"
     data = json.loads((tmp_path / "ports.json").read_text())
     assert set(data["sessions"]) == {session_id(1), session_id(2)}
+
+
+def test_a_ledger_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    newer = '{"version": 2, "sessions": {}}'
+    (tmp_path / "ports.json").write_text(newer)
+    with pytest.raises(NewerStateError, match="has version 2"):
+        ledger.reserve(1)
+    assert not ledger.manager.stale()
+    assert [path.read_text() for path in tmp_path.iterdir()] == [newer]

@@ -77,7 +77,7 @@ def show(result: Result, as_json: bool) -> None:
     if as_json:
         return
     for problem in result.problems:
-        _show_problem(problem, "error" if result.exit_status else "note")
+        _show_problem(problem, "error" if result.exit_status and not problem.remark else "note")
 
 
 def usage_error(message: str, arguments: Sequence[str]) -> int:
@@ -169,6 +169,18 @@ def _show_cleanup(data: Mapping[str, Any]) -> None:
         line(f"removed {session_id[:8]}")
 
 
+def _show_verified(data: Mapping[str, Any]) -> None:
+    if not data["sessions"]:
+        return
+    proofs = [proof["proof"] for proof in data["sessions"][0]["proofs"]]
+    rows = [("SESSION", "NAME", "STATE", *(proof.upper() for proof in proofs))]
+    shown = {"ok": "ok", "breach": "BREACH", "unproved": "?", "none": "-"}
+    for session in data["sessions"]:
+        outcomes = [shown[proof["outcome"]] for proof in session["proofs"]]
+        rows.append((session["short"], session["name"] or "-", session["state"], *outcomes))
+    _table(rows)
+
+
 def _show_checks(data: Mapping[str, Any]) -> None:
     rows = []
     for check in data["checks"]:
@@ -200,6 +212,7 @@ _VIEWS = {
     "session status": _show_session,
     "session list": _show_list,
     "session cleanup": _show_cleanup,
+    "session verify": _show_verified,
     "check": _show_checks,
     "info": _show_info,
     "version": _show_version,
@@ -217,7 +230,7 @@ def progress(quiet: bool) -> Iterator[EventSink]:
     """
     if quiet:
         yield _ignore
-    elif sys.stderr.isatty():
+    elif sys.stderr.isatty() and _redraws():
         with _live() as sink:
             yield sink
     else:
@@ -227,6 +240,13 @@ def progress(quiet: bool) -> Iterator[EventSink]:
             talk(f"[{time.monotonic() - began:5.1f}s] {event.subject}: {event.message}")
 
         yield plain
+
+
+def _redraws() -> bool:
+    """True if the terminal can draw a line anew; on others rich shows nothing before the end."""
+    from simbuilder.scaffolding.environment import process_environment
+
+    return process_environment().get("TERM", "").lower() not in ("dumb", "unknown")
 
 
 def _ignore(_event: Event) -> None:

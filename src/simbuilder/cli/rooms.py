@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from simbuilder.runtimes.compose import ComposeRuntime
 from simbuilder.runtimes.engine import AUTO_TIMEOUT_S
@@ -20,8 +21,11 @@ from simbuilder.scaffolding.exceptions import (
 from simbuilder.sessions.manager import Makers, SessionManager
 from simbuilder.sessions.port_manager import PortManager, system_range
 from simbuilder.sessions.result import Event, EventSink, Problem, Result, failure
-from simbuilder.sessions.runtime import Runtime
+from simbuilder.sessions.runtimes import Runtimes
 from simbuilder.sessions.store import SessionStore
+
+if TYPE_CHECKING:
+    from simbuilder.sessions.verifier import Verifier
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Rooms:
     manager: SessionManager
     docker: ComposeRuntime
     emit: EventSink
+    verifier: Callable[[], "Verifier"]
 
     def tell(self, message: str) -> None:
         """Let whoever watches know."""
@@ -67,7 +72,7 @@ def rooms(emit: EventSink) -> Rooms:
         settings.state_dir / "docker", containers, owner, settings.publish_address
     )
     local = LocalRuntime(settings.state_dir / "local", settings.cache_dir, graph)
-    runtimes: dict[str, Runtime] = {"local": local, "docker": docker}
+    runtimes = Runtimes({"local": local, "docker": docker}, emit)
     makers = Makers(
         owner=owner,
         session_id=lambda: str(uuid.uuid4()),
@@ -75,7 +80,20 @@ def rooms(emit: EventSink) -> Rooms:
         secret=new_secret,
     )
     manager = SessionManager(store, ports, runtimes, makers, emit, folder)
-    return Rooms(settings, manager, docker, emit)
+
+    def verifier() -> "Verifier":
+        import secrets
+
+        from simbuilder.runtimes.canaries import RealCanaries
+        from simbuilder.sessions.verifier import Verifier
+
+        return Verifier(
+            *(store, ports, runtimes, RealCanaries(), emit),
+            token=lambda: secrets.token_hex(4),
+            secret=new_secret,
+        )
+
+    return Rooms(settings, manager, docker, emit, verifier)
 
 
 def new_secret(service: str) -> str:
@@ -109,7 +127,7 @@ def guarded(command: str, view: EventSink, action: Callable[[Rooms], Result]) ->
 
     def emit(event: Event) -> None:
         if event.kind == "warning":
-            warnings.append(Problem(event.subject, event.message))
+            warnings.append(Problem(event.subject, event.message, remark=True))
         else:
             view(event)
 

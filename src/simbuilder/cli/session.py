@@ -102,7 +102,7 @@ def create(
             return _planned("session create", rooms.manager.plan_create(request(choice), ports))
         return _reported("session create", _create(rooms, choice, request, timeout))
 
-    return _run("session create", as_json, action)
+    return _run("session create", as_json, action, reap=not dry_run)
 
 
 def _create(
@@ -147,7 +147,7 @@ def start(
             return _planned("session start", rooms.manager.plan_start(session_id))
         return _reported("session start", rooms.manager.start(session_id, timeout))
 
-    return _run("session start", as_json, action)
+    return _run("session start", as_json, action, reap=not dry_run)
 
 
 @app.command(epilog="Example:  simbuilder session stop demo")
@@ -165,7 +165,7 @@ def stop(
             return _planned("session stop", rooms.manager.plan_stop(session_id))
         return _reported("session stop", rooms.manager.stop(session_id, timeout))
 
-    return _run("session stop", as_json, action)
+    return _run("session stop", as_json, action, reap=not dry_run)
 
 
 @app.command("list", epilog="Example:  simbuilder session list --json")
@@ -174,11 +174,13 @@ def list_(as_json: Json = False) -> int:
 
     def action(rooms: "Rooms") -> "Result":
         from simbuilder.sessions.result import Problem, partial, success
+        from simbuilder.sessions.view import half_removed
 
         views, broken = rooms.manager.list_sessions()
         data = {"sessions": [view.data() for view in views]}
         unreadable = tuple(Problem("state", b.reason, b.hint) for b in broken)
-        remarks = tuple(dict.fromkeys(p for view in views for p in view.unseen()))
+        half = tuple(half_removed(view.session) for view in views if view.removing)
+        remarks = (*half, *dict.fromkeys(p for view in views for p in view.unseen()))
         finish = partial if unreadable else success
         return finish("session list", data, (*unreadable, *remarks))
 
@@ -225,15 +227,15 @@ def cleanup(
                 "--all, --orphans and a session contradict each other", "give one of them"
             )
         if all_:
-            targets = rooms.manager.cleanup_targets()
+            targets = rooms.manager.cleaner.targets()
         elif orphans:
-            targets = rooms.manager.orphans()
+            targets = rooms.manager.cleaner.orphans()
         else:
             targets = [rooms.manager.finder.resolve(session, destructive=True)]
         if dry_run:
             from simbuilder.sessions.plan import Plan
 
-            steps = (s for target in targets for s in rooms.manager.plan_cleanup(target).steps)
+            steps = (s for target in targets for s in rooms.manager.cleaner.plan(target).steps)
             return _planned("session cleanup", Plan(tuple(steps)))
         if orphans and targets and not yes:
             if not _may_ask():
@@ -243,7 +245,68 @@ def cleanup(
             _confirm(len(targets))
         return _cleaned(rooms, targets, timeout)
 
-    return _run("session cleanup", as_json, action)
+    return _run("session cleanup", as_json, action, reap=not dry_run)
+
+
+@app.command(
+    epilog="Examples:  simbuilder session verify  |  simbuilder session verify --all --json"
+)
+def verify(
+    sessions: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SESSION]...",
+            help="Ids, starts of them, or names; the current session if left out.",
+            show_default=False,
+        ),
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Verify all sessions.")] = False,
+    timeout: Timeout = 60,
+    as_json: Json = False,
+) -> int:
+    """Prove sessions isolated: with canaries, other credentials, sockets, files and ports."""
+
+    def action(rooms: "Rooms") -> "Result":
+        from simbuilder.scaffolding.exceptions import UsageError
+
+        if all_ and sessions:
+            raise UsageError("--all and a session contradict each other", "give one of them")
+        finder = rooms.manager.finder
+        if all_:
+            wanted = sorted(finder.names())
+        else:
+            wanted = [finder.resolve(session) for session in sessions or (None,)]
+        return _verified(rooms, list(dict.fromkeys(wanted)), timeout)
+
+    return _run("session verify", as_json, action)
+
+
+def _verified(rooms: "Rooms", session_ids: list[str], timeout_s: float) -> "Result":
+    from simbuilder.sessions.proofs import Outcome
+    from simbuilder.sessions.result import Problem, partial, success
+
+    verified = rooms.verifier().verify(session_ids, timeout_s)
+    problems = [
+        Problem(
+            "breach" if verdict.outcome is Outcome.BREACH else "not-proved",
+            f"session {one.session.label}: {verdict.proof}: {verdict.detail}",
+            _HINTS[verdict.outcome],
+        )
+        for one in verified
+        for verdict in one.verdicts
+        if verdict.outcome in _HINTS
+    ]
+    data = {"sessions": [one.data() for one in verified]}
+    if problems:
+        return partial("session verify", data, tuple(problems))
+    remarks = () if verified else (Problem("nothing-to-verify", "there is no session"),)
+    return success("session verify", data, remarks)
+
+
+_HINTS = {
+    "breach": "remove the session ('simbuilder session cleanup') and create another one",
+    "unproved": "'simbuilder session start' heals a session; then verify it again",
+}
 
 
 def _may_ask() -> bool:
@@ -265,7 +328,7 @@ def _show_orphans(rooms: "Rooms", targets: list[str]) -> None:
     from simbuilder.cli import render
 
     for target in targets:
-        render.talk(f"orphan {target}: {rooms.manager.plan_cleanup(target).steps[0].cause}")
+        render.talk(f"orphan {target}: {rooms.manager.cleaner.plan(target).steps[0].cause}")
 
 
 def _listed(targets: list[str]) -> "Result":
@@ -284,7 +347,7 @@ def _cleaned(rooms: "Rooms", targets: list[str], timeout_s: float) -> "Result":
     problems: list[Problem] = []
     for target in targets:
         try:
-            rooms.manager.cleanup(target, timeout_s)
+            rooms.manager.cleaner.cleanup(target, timeout_s)
             removed.append(target)
         except SimBuilderError as error:
             if len(targets) == 1:
@@ -292,9 +355,9 @@ def _cleaned(rooms: "Rooms", targets: list[str], timeout_s: float) -> "Result":
             problems.append(Problem.of(error))
         except OSError as error:
             hint = "its record is kept; mend the cause and run the same command again"
-            message = f"session {target[:8]} is only partly removed: {error}"
+            message = f"session {target[:8]} is not removed, or not wholly: {error}"
             problems.append(Problem("partly-removed", message, hint))
-    rooms.manager.tidy()
+    rooms.manager.cleaner.tidy()
     data = {"removed": removed}
     if problems:
         return partial("session cleanup", data, tuple(problems))
@@ -316,11 +379,18 @@ def _planned(command: str, plan: "Plan") -> "Result":
     return success(command, {"plan": steps})
 
 
-def _run(command: str, as_json: bool, action: Callable[["Rooms"], "Result"]) -> int:
+def _run(
+    command: str, as_json: bool, action: Callable[["Rooms"], "Result"], reap: bool = True
+) -> int:
     from simbuilder.cli import render
     from simbuilder.cli.rooms import guarded
 
+    def reaping(rooms: "Rooms") -> "Result":
+        if reap:
+            rooms.manager.cleaner.reap()
+        return action(rooms)
+
     with render.progress(quiet=as_json) as view:
-        result = guarded(command, view, action)
+        result = guarded(command, view, reaping)
     render.show(result, as_json)
     return result.exit_status

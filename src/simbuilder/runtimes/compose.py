@@ -13,7 +13,7 @@ from pathlib import Path
 from simbuilder.runtimes import labels, probes
 from simbuilder.runtimes.engine import LOCAL_HINT, PATIENCE_S, Answer, Engine, ports_taken
 from simbuilder.runtimes.images import pull_missing, variable
-from simbuilder.scaffolding import dotenv
+from simbuilder.scaffolding import dotenv, process
 from simbuilder.scaffolding.environment import memory_bytes
 from simbuilder.scaffolding.exceptions import (
     ConfigurationError,
@@ -29,6 +29,7 @@ from simbuilder.scaffolding.files import (
 )
 from simbuilder.sessions import catalog, envfile
 from simbuilder.sessions.model import (
+    Footprint,
     Health,
     Observed,
     Place,
@@ -46,6 +47,7 @@ _STOP_TIMEOUT_S = 90.0
 _GIVE_UP_GRACE_S = 5
 _POLL_S = 0.05
 _LOOK_EVERY_S = 1.0
+_LAST_TRY_S = 0.5
 
 
 class ComposeRuntime:
@@ -57,6 +59,7 @@ class ComposeRuntime:
     """
 
     name = "docker"
+    instant = False
 
     def __init__(
         self,
@@ -162,6 +165,10 @@ class ComposeRuntime:
             return files
         return files | labels.sessions_of(self._engine, self._owner)
 
+    def footprints(self, sessions: Sequence[Session]) -> Mapping[str, Footprint]:
+        """Ask the engine about the running containers."""
+        return labels.footprints(self._engine, [session.id for session in sessions])
+
     def start(
         self, session: Session, services: Sequence[str], timeout_s: float, emit: EventSink
     ) -> Mapping[str, StartOutcome]:
@@ -169,10 +176,11 @@ class ComposeRuntime:
         deadline = time.monotonic() + timeout_s
         for service in services:
             emit(Event("begin", service, "starting"))
-        found = labels.containers(self._engine, session.id)
-        self._unpause(found)
+        engine = self._alone_on(session.id)
+        found = labels.containers(engine, session.id)
+        _unpause(engine, found)
         running = [container.service for container in found if container.runs]
-        outcomes = self._up(session, [s for s in services if s not in running], deadline)
+        outcomes = self._up(engine, session, [s for s in services if s not in running], deadline)
         todo = [service for service in services if service not in outcomes]
         for service, outcome in outcomes.items():
             emit(Event("failed", service, outcome.health.problem))
@@ -190,20 +198,21 @@ class ComposeRuntime:
         One that did not end as it was asked goes, with its log: it could not forget how it ended.
         Its data is in a volume.
         """
-        found = self._stop(session_id, services)
+        engine = self._alone_on(session_id)
+        found = self._stop(engine, session_id, services)
         if ended := [c.id for c in found if c.exit_status is not None]:
-            self._engine.ask("rm", "--volumes", *ended)
+            engine.ask("rm", "--volumes", *ended)
 
     def _stop(
-        self, session_id: str, services: Sequence[str], *options: str
+        self, engine: Engine, session_id: str, services: Sequence[str], *options: str
     ) -> list[labels.Container]:
         """Stop what runs; return the services' containers, none of which does any more."""
         found = self._containers(session_id, services)
-        self._unpause(found)  # a frozen server cannot save anything
+        _unpause(engine, found)  # a frozen server cannot save anything
         running = [c.id for c in found if c.runs]
         if not running:
             return found
-        self._engine.ask("stop", *options, *running, timeout_s=_STOP_TIMEOUT_S)
+        engine.ask("stop", *options, *running, timeout_s=_STOP_TIMEOUT_S)
         found = self._containers(session_id, services)
         if left := [c.service for c in found if c.runs]:
             raise StillRunningError(
@@ -216,37 +225,30 @@ class ComposeRuntime:
         found = labels.containers(self._engine, session_id)
         return [container for container in found if container.service in services]
 
-    def _unpause(self, containers: Sequence[labels.Container]) -> None:
-        if paused := [c.id for c in containers if c.paused]:
-            self._engine.ask("unpause", *paused)
-
     def remove(self, session_id: str) -> None:
         """Kill the containers, since nothing they could still save will be kept; then all else."""
-        containers, networks, volumes = labels.resources(self._engine, session_id)
-        if containers:
-            self._engine.ask("rm", "--force", "--volumes", *containers)
-        removals = [("network", "rm", *networks)] if networks else []
-        removals += [("volume", "rm", *volumes)] if volumes else []
-        try:
-            labels.together(self._engine, *removals)
-        except EngineError as error:  # somebody else's container uses one of them, most likely
-            raise StillRunningError(
-                f"not all of session {session_id[:8]} can be removed: {error.message}",
-                "end what uses it, then run the same command again",
-            ) from None
-        if any(left := labels.resources(self._engine, session_id)):
-            shown = ", ".join(name for names in left for name in names)
-            raise StillRunningError(
-                f"not all of session {session_id[:8]} is gone: {shown}",
-                "run the same command again",
-            )
+        labels.remove(self._alone_on(session_id), session_id)
         remove_tree(self._root / session_id)
         remove_if_empty(self._root)
+
+    def _alone_on(self, session_id: str) -> Engine:
+        """Return the engine for changes to the session, which nobody else is making any more.
+
+        A command that was killed leaves its `docker` behind, which must not go on while we work.
+        """
+        engine = self._marking(session_id)
+        if process.outlast(engine.mark, PATIENCE_S):
+            time.sleep(_LAST_TRY_S)  # the engine finishes what it was asked last
+        return engine
+
+    def _marking(self, session_id: str) -> Engine:
+        """Return the engine whose commands are known as being about the session."""
+        return Engine(self._engine.name, process.mark_of(session_id, "docker", self._root))
 
     # --- bringing containers up ------------------------------------------------------------
 
     def _up(
-        self, session: Session, services: Sequence[str], deadline: float
+        self, engine: Engine, session: Session, services: Sequence[str], deadline: float
     ) -> dict[str, StartOutcome]:
         """Create and start containers; return the outcome of those that cannot be.
 
@@ -258,7 +260,7 @@ class ComposeRuntime:
         groups = [[service for service in services if service not in lost]]
         while groups:
             group = groups.pop()
-            if not group or not (text := self._compose_up(session, group, deadline)):
+            if not group or not (text := self._compose_up(engine, session, group, deadline)):
                 continue
             ports = ports_taken(text)
             for service in group:
@@ -286,7 +288,9 @@ class ComposeRuntime:
             e for e in session.urls(service) if not bindable(session.port(f"{service}.{e}"))
         )
 
-    def _compose_up(self, session: Session, services: Sequence[str], deadline: float) -> str:
+    def _compose_up(
+        self, engine: Engine, session: Session, services: Sequence[str], deadline: float
+    ) -> str:
         """Run `docker compose up`; return what it says if it fails."""
         folder = make_private_folder(self._root / session.id)
         chosen = {variable(service): image for service, image in session.images.items()}
@@ -297,10 +301,10 @@ class ComposeRuntime:
         up = [*project, "up", "--detach", "--pull", "never", *services]
         # a deadline is for servers: Compose broken off would leave what it just starts to itself
         patience_s = max(PATIENCE_S, deadline - time.monotonic())
-        done = self._engine.attempt(up, patience_s)
+        done = engine.attempt(up, patience_s)
         if done.status != 0 and re.search(r"network \S+ not found", done.err):
             # an idle network was removed ('docker network prune'), and old containers know no other
-            done = self._engine.attempt([*up, "--force-recreate"], patience_s)
+            done = engine.attempt([*up, "--force-recreate"], patience_s)
         return "" if done.status == 0 else done.err or done.out
 
     def _wait(
@@ -344,24 +348,31 @@ class ComposeRuntime:
             if (seen := ended()) is not None:
                 status = "" if seen.exit_status is None else f" with exit status {seen.exit_status}"
                 return _refused(f"it ended{status}", (), self._log(session.id, service))
+            # asked before the clock is: a command that was suspended finds its time over
             budget = deadline - time.monotonic()
-            if budget <= 0:
-                return self._given_up(session, service, f"not ready in time: {health.problem}")
-            health = probes.probe(session, service, min(budget, 2.0))
+            health = probes.probe(session, service, min(max(budget, _LAST_TRY_S), 2.0))
             if health.ready:
                 return StartOutcome(health)
+            if budget <= 0:
+                return self._given_up(session, service, f"not ready in time: {health.problem}")
         return _refused("interrupted")
 
     def _given_up(self, session: Session, service: str, problem: str) -> StartOutcome:
         log = self._log(session.id, service)
         try:
-            self._stop(session.id, [service], f"--time={_GIVE_UP_GRACE_S}")
+            engine = self._marking(session.id)
+            self._stop(engine, session.id, [service], f"--time={_GIVE_UP_GRACE_S}")
         except SimBuilderError as error:  # the other services still deserve their report
             problem += f"; and it could not be stopped: {error.message}"
         return _refused(problem, (), log)
 
     def _log(self, session_id: str, service: str) -> Sequence[str]:
         return self.log_tails(session_id, [service]).get(service, ())
+
+
+def _unpause(engine: Engine, containers: Sequence[labels.Container]) -> None:
+    if paused := [c.id for c in containers if c.paused]:
+        engine.ask("unpause", *paused)
 
 
 def _observed(container: labels.Container) -> Observed:

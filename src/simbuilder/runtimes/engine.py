@@ -60,10 +60,14 @@ class Answer:
 
 
 class Engine:
-    """The engine with a URL or a context's name; the one a `docker` command would take if empty."""
+    """The engine with a URL or a context's name; the one a `docker` command would take if empty.
 
-    def __init__(self, name: str = "") -> None:
+    `mark` is put on the commands that are run, by which they are found if they outlive us.
+    """
+
+    def __init__(self, name: str = "", mark: str = "") -> None:
         self.name = name
+        self.mark = mark
 
     def options(self) -> list[str]:
         """Return the options of `docker` that lead to this engine."""
@@ -80,11 +84,12 @@ class Engine:
         chosen = ["DOCKER_HOST", "DOCKER_CONTEXT"] if self.name else []
         if self.name and not self.name.startswith("tcp:"):
             chosen += ["DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"]
-        return {
+        kept = {
             key: value
             for key, value in process_environment().items()
             if not key.startswith(_OURS) and key not in chosen
         }
+        return kept | ({process.MARK: self.mark} if self.mark else {})
 
     def installed(self) -> bool:
         """True if there is a `docker` command at all."""

@@ -1,18 +1,23 @@
 """The verified fake: a runtime whose servers live in this object and nowhere else.
 
 It passes the same contract suite as the real ones, so a test of the manager that uses it proves
-what it seems to. It can be told to fail or to die at the k-th call, which real servers cannot.
+what it seems to. It can be told to fail, and to let its caller die at any call.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from simbuilder.scaffolding.exceptions import EngineUnreachableError, StillRunningError
-from simbuilder.sessions.model import Health, Observed, Place, Session, StartOutcome, State
+from simbuilder.sessions import catalog
+from simbuilder.sessions.model import (
+    Footprint,
+    Health,
+    Observed,
+    Place,
+    Session,
+    StartOutcome,
+    State,
+)
 from simbuilder.sessions.result import Event, EventSink
-
-
-class Died(BaseException):
-    """The simulated death of the command; like SIGKILL, no handler of ours can see it coming."""
 
 
 class MemoryRuntime:
@@ -20,26 +25,23 @@ class MemoryRuntime:
 
     `broken` are services that never become ready, `immortal` are sessions whose servers do not end,
     `silent` means that nobody can see what runs, `foreign(port)` says whether somebody else holds a
-    port, and `die_at` is the number (from 1) of the call at which `Died` is raised.
+    port, and `step` is called at the start of every call and may raise.
     """
 
     name = "memory"
+    instant = True
 
     def __init__(
-        self, foreign: Callable[[int], bool] = lambda _port: False, die_at: int | None = None
+        self,
+        foreign: Callable[[int], bool] = lambda _port: False,
+        step: Callable[[], None] = lambda: None,
     ) -> None:
         self.broken: set[str] = set()
         self.immortal: set[str] = set()
         self.silent = False
         self._foreign = foreign
-        self._die_at = die_at
-        self._calls = 0
+        self._step = step
         self._servers: dict[str, dict[str, Observed]] = {}
-
-    def _step(self) -> None:
-        self._calls += 1
-        if self._calls == self._die_at:
-            raise Died
 
     def at(self, engine: str) -> "MemoryRuntime":
         """There is one place only."""
@@ -75,6 +77,20 @@ class MemoryRuntime:
         if self.silent:
             raise EngineUnreachableError("it does not answer", "wait")
         return set(self._servers)
+
+    def footprints(self, sessions: Sequence[Session]) -> Mapping[str, Footprint]:
+        """Whoever runs holds what its record says."""
+        found = {}
+        for session in sessions:
+            seen = self._servers.get(session.id, {})
+            running = [s for s in session.services if s in seen and seen[s].state is State.RUNNING]
+            listening = {
+                s: frozenset((catalog.HOST, session.port(f"{s}.{e}")) for e in session.urls(s))
+                for s in running
+            }
+            stores = frozenset(f"memory:{session.id}:{s}" for s in running)
+            found[session.id] = Footprint(listening, stores)
+        return found
 
     def start(
         self, session: Session, services: Sequence[str], timeout_s: float, emit: EventSink

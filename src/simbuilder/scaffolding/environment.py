@@ -132,8 +132,9 @@ def read_environment(folder: Path) -> Environment:
 def _read_file(path: Path) -> tuple[dict[str, str], list[int]]:
     if not path.is_file():  # a FIFO would hang the reader, a directory would raise
         raise ConfigurationError(f"{path} is not a regular file", "move it away")
+    damaged = "replace" if path.name == SESSION_FILE else "strict"
     try:
-        return dotenv.parse(path.read_text(encoding="utf-8"))
+        return dotenv.parse(path.read_text(encoding="utf-8", errors=damaged))
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{path} is not UTF-8 text", "save it as UTF-8") from error
 

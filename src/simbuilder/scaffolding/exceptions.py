@@ -49,9 +49,22 @@ class StateError(SimBuilderError):
 
 
 class NewerStateError(StateError):
-    """A record was written by a newer version: refused, not guessed, never deleted by this one."""
+    """A record or ledger was written by a newer version: refused, not guessed, never deleted."""
 
     code = "newer-state"
+
+
+class ForeignStateError(StateError):
+    """A record belongs to another user of the machine: neither believed nor deleted."""
+
+    code = "foreign-state"
+
+
+class HalfRemovedError(SimBuilderError):
+    """A cleanup of the session has begun and was interrupted: it can only be finished."""
+
+    code = "half-removed"
+    exit_status = 3
 
 
 class BusyError(SimBuilderError):
@@ -125,4 +138,11 @@ class StillRunningError(SimBuilderError):
     """Servers survived being stopped, so nothing that depends on their absence was done."""
 
     code = "still-running"
+    exit_status = 3
+
+
+class CanaryError(SimBuilderError):
+    """A server gave no usable answer about its canaries, so its isolation is not proved."""
+
+    code = "not-proved"
     exit_status = 3

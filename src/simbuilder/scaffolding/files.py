@@ -4,14 +4,18 @@ import errno
 import fcntl
 import os
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from simbuilder.scaffolding.exceptions import BusyError
+from simbuilder.scaffolding import process
+from simbuilder.scaffolding.exceptions import BusyError, StateError
 
-_POLL_S = 0.02
+_POLL_S = 0.005
+_TEMPORARY = ".simbuilder-tmp"
+_LARGEST = 1 << 20
 _KEEPS_FOLDER = (
     errno.ENOTEMPTY,
     errno.EEXIST,
@@ -22,14 +26,53 @@ _KEEPS_FOLDER = (
 )
 
 
+class ForeignFileError(ValueError):
+    """The file belongs to another user of the machine."""
+
+
 def make_private_folder(path: Path) -> Path:
     """Create `path` and its missing parents for the user alone (mode 0700) and return it."""
     previous = os.umask(0o077)
     try:
+        for _ in range(100):
+            # a parent that is empty may be removed, just now, by a command that cleans up
+            with suppress(FileNotFoundError):
+                path.mkdir(parents=True, exist_ok=True)
+                return path
         path.mkdir(parents=True, exist_ok=True)
     finally:
         os.umask(previous)
     return path
+
+
+def read_private(path: Path) -> str:
+    """Return the text of a file that we wrote.
+
+    Anything else under its name is refused, not followed and not waited for. Raises `OSError`, or
+    `ValueError` that says what it is: `ForeignFileError`, a link, a pipe, too large, not UTF-8.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise ValueError("is a symbolic link") from None
+        if error.errno == errno.ENXIO:
+            raise ValueError("is not a plain file") from None
+        raise
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("is not a plain file")
+        if status.st_uid != os.geteuid():
+            raise ForeignFileError("belongs to another user")
+        if status.st_size > _LARGEST:
+            raise ValueError("is far too large")
+        return os.read(descriptor, _LARGEST).decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError("is not UTF-8 text") from None
+    finally:
+        os.close(descriptor)
 
 
 def write_atomic(path: Path, text: str) -> None:
@@ -37,18 +80,56 @@ def write_atomic(path: Path, text: str) -> None:
 
     A symlink at `path` is replaced, never followed. Raises `OSError`; then `path` is unchanged.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    temporary, descriptor = _temporary(path)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+            temporary.replace(path)
     except BaseException:
         with suppress(FileNotFoundError):
             temporary.unlink()
         raise
+
+
+def _temporary(path: Path) -> tuple[Path, int]:
+    """Create a file beside `path`, locked for as long as its writer lives: see `sweep`."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    while True:
+        name = f".{path.name}.{os.getpid()}-{time.monotonic_ns()}{_TEMPORARY}"
+        temporary = path.with_name(name)
+        descriptor = os.open(temporary, flags, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return temporary, descriptor
+        os.close(descriptor)  # swept before we had the lock
+
+
+def sweep(folder: Path) -> list[Path]:
+    """Remove what writers that were killed left in `folder`, and return it; others' is not ours."""
+    try:
+        names = [n for n in os.listdir(folder) if n.startswith(".") and n.endswith(_TEMPORARY)]  # noqa: PTH208 - no Path per name: every command does this
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [folder / name for name in names if _sweep_one(folder / name)]
+
+
+def _sweep_one(temporary: Path) -> bool:
+    try:
+        descriptor = os.open(temporary, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:  # gone by now, or not what we write
+        return False
+    try:
+        if os.fstat(descriptor).st_uid != os.geteuid():
+            return False
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # its writer would hold it
+        temporary.unlink()
+    except (BlockingIOError, FileNotFoundError):
+        return False
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def remove_tree(path: Path) -> None:
@@ -73,41 +154,16 @@ def remove_if_empty(path: Path) -> None:
 
 @contextmanager
 def folder_lock(
-    path: Path, timeout_s: float, what: str, on_wait: Callable[[], None] | None = None
+    path: Path, timeout_s: float, what: str, on_wait: Callable[[str], None] | None = None
 ) -> Iterator[None]:
     """Hold an exclusive lock on the folder `path`, creating it if needed.
 
     The lock is `flock` on the folder itself: no lock file to go stale, and the kernel drops it with
     the process. A folder that is empty in the end is removed. `on_wait` is called once if somebody
-    else holds it. Raises `BusyError` after `timeout_s`; `what` names the thing in its message.
+    else holds it, with who that is. Raises `BusyError` after `timeout_s`; `what` names the thing in
+    its message. Raises `StateError` if something else, such as a symbolic link, is at `path`.
     """
-    deadline = time.monotonic() + timeout_s
-    waited = False
-    while True:
-        try:
-            make_private_folder(path)
-            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except (FileNotFoundError, FileExistsError):
-            if (path.exists() and not path.is_dir()) or time.monotonic() >= deadline + _POLL_S:
-                raise
-            continue  # another holder removed the folder, or a parent, just now
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # The folder may have been removed, even remade, while we waited for the old one.
-            if _same_folder(descriptor, path):
-                break
-            os.close(descriptor)
-        except BlockingIOError:
-            os.close(descriptor)
-            if time.monotonic() >= deadline:
-                raise BusyError(
-                    f"another simbuilder command is working on {what}",
-                    f"it still was after {timeout_s:g} s; run this again when it has finished",
-                ) from None
-            if on_wait is not None and not waited:
-                on_wait()
-            waited = True
-            time.sleep(_POLL_S)
+    descriptor = _lock(path, timeout_s, what, on_wait)
     try:
         yield
     finally:
@@ -117,6 +173,49 @@ def folder_lock(
                 remove_if_empty(path)
         finally:
             os.close(descriptor)
+
+
+def _lock(path: Path, timeout_s: float, what: str, on_wait: Callable[[str], None] | None) -> int:
+    deadline = time.monotonic() + timeout_s
+    waited = False
+    while True:
+        try:
+            make_private_folder(path)
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except (FileNotFoundError, FileExistsError, NotADirectoryError):
+            if os.path.lexists(path) and (path.is_symlink() or not path.is_dir()):
+                raise StateError(
+                    f"{path} is not a folder of SimBuilder's", "move it away, then try again"
+                ) from None
+            if time.monotonic() >= deadline + _POLL_S:
+                raise
+            continue  # another holder removed the folder, or a parent, just now
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The folder may have been removed, even remade, while we waited for the old one.
+            if _same_folder(descriptor, path):
+                return descriptor
+            os.close(descriptor)
+        except BlockingIOError:
+            os.close(descriptor)
+            if time.monotonic() >= deadline:
+                raise BusyError(
+                    f"another simbuilder command is working on {what}{_who(path)}",
+                    f"it still was after {timeout_s:g} s; run this again when it has finished",
+                ) from None
+            if on_wait is not None and not waited:
+                on_wait(_who(path))
+            waited = True
+            time.sleep(_POLL_S)
+
+
+def _who(path: Path) -> str:
+    """Return who holds the lock as the end of a sentence; nothing where that cannot be told."""
+    for holder in process.lock_holders(path):
+        since = time.strftime("%H:%M:%S", time.localtime(holder.since))
+        state = ", suspended" if holder.stopped else ""
+        return f": pid {holder.pid}, '{holder.command}', since {since}{state}"
+    return ""
 
 
 def _same_folder(descriptor: int, path: Path) -> bool:

@@ -11,9 +11,12 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    import psutil
 
 T = TypeVar("T")
 
@@ -34,12 +37,29 @@ _POLL_S = 0.005
 
 @dataclass(frozen=True)
 class Marked:
-    """A live process that carries a mark; `group` is its process group, `started` its birth."""
+    """A live process that carries a mark; `group` is its process group.
+
+    `birth` knows the process by pid and time since boot: a pid that was given to another process
+    since is not taken for it, and setting the clock changes nothing.
+    """
 
     pid: int
     group: int
     mark: str
-    started: float
+    birth: "psutil.Process" = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock: its command line as typed, `since` when it runs (seconds since 1970).
+
+    A `stopped` one was suspended and will not let go before it is continued.
+    """
+
+    pid: int
+    command: str
+    since: float
+    stopped: bool
 
 
 @dataclass(frozen=True)
@@ -138,10 +158,54 @@ def marked() -> list[Marked]:
             process = psutil.Process(pid)
             mark = process.environ().get(MARK)
             if mark and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(Marked(pid, os.getpgid(pid), mark, process.create_time()))
+                found.append(Marked(pid, os.getpgid(pid), mark, process))
         except (psutil.Error, OSError):
             continue  # ended while we looked, or another user's: neither is a server of ours
     return sorted(found, key=lambda item: (item.mark, item.pid))
+
+
+def lock_holders(path: Path) -> list[Holder]:
+    """Return who holds a `flock` on `path`, as the kernel tells (Linux: /proc/locks); best effort.
+
+    Nothing is written down for it, so nothing can go stale. Locks of other users' processes, or of
+    those in another container, cannot be told.
+    """
+    import psutil
+
+    try:
+        table = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+    except OSError:  # not Linux
+        return []
+    # "1: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF"; one that waits has "->" in the second place
+    locks = [line.split() for line in table]
+    pids = {int(words[4]) for words in locks if words[1] == "FLOCK"}
+    found = []
+    for pid in sorted(pids):
+        try:
+            process = psutil.Process(pid)
+            if _has_open(pid, path):
+                stopped = process.status() == psutil.STATUS_STOPPED
+                found.append(Holder(pid, _typed(process), process.create_time(), stopped))
+        except (psutil.Error, OSError):
+            continue  # ended while we looked, or another user's
+    return found
+
+
+def _has_open(pid: int, path: Path) -> bool:
+    return any(link.readlink() == path for link in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def _typed(process: "psutil.Process") -> str:
+    """Return a command line without the interpreter and the folder of a script before it."""
+    words = process.cmdline()
+    if len(words) > 1 and Path(words[0]).name.startswith("python"):
+        words = words[1:]
+    return " ".join([Path(words[0]).name, *words[1:]])[:200] if words else str(process.name())
+
+
+def mark_of(session_id: str, service: str, root: Path) -> str:
+    """Return the mark of a session's process; `root` is the folder its runtime keeps files in."""
+    return f"{session_id}:{service}:{root}"
 
 
 def preparing(cache: Path, what: str) -> str:
@@ -149,10 +213,18 @@ def preparing(cache: Path, what: str) -> str:
     return f"preparing:{what}:{cache}"
 
 
-def stop_preparing(cache: Path, what: str, grace_s: float = 0) -> None:
-    """End whatever prepares `what` in the cache folder, also if it was left by a killed command."""
-    mark = preparing(cache, what)
-    stop([item for item in marked() if item.mark == mark], grace_s)
+def outlast(mark: str, patience_s: float, grace_s: float = 0) -> bool:
+    """Return once nothing carries `mark` any more; True if something did.
+
+    A command that was killed leaves what it had started: that may end by itself within
+    `patience_s`, and is then ended as in `stop`.
+    """
+    left = [item for item in marked() if item.mark == mark]
+    deadline = time.monotonic() + patience_s
+    while any(map(_alive, left)) and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+    stop(left, grace_s)
+    return bool(left)
 
 
 def together(calls: Sequence[Callable[[], T]]) -> list[T]:
@@ -185,27 +257,27 @@ def _children() -> set[int]:
     return {child.pid for child in psutil.Process().children(recursive=True)}
 
 
-def listens(processes: Iterable[Marked], port: int) -> bool:
-    """True if one of `processes` has a listening TCP socket on `port`."""
+def sockets(processes: Iterable[Marked]) -> set[tuple[str, int]]:
+    """Return the addresses and ports on which `processes` listen (TCP)."""
     import psutil
 
+    found: set[tuple[str, int]] = set()
     for item in processes:
-        try:
+        with suppress(psutil.Error):  # ended meanwhile
             connections = psutil.Process(item.pid).net_connections(kind="tcp")
-        except psutil.Error:
-            continue
-        if any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in connections):
-            return True
-    return False
+            listening = (c.laddr for c in connections if c.status == psutil.CONN_LISTEN)
+            found |= {(address.ip, address.port) for address in listening}
+    return found
 
 
 def stop(targets: Iterable[Marked], grace_s: float) -> list[Marked]:
     """End the process groups of `targets`: politely, then after `grace_s` for good.
 
-    With `grace_s` 0 they are killed at once. A process is signalled only if its pid still has the
-    birth time it was found with. Returns the targets that are still alive, normally none.
+    With `grace_s` 0 they are killed at once. A process is signalled only if its pid is still the
+    process that was found. Returns the targets that are still alive, normally none.
     """
     alive = [item for item in targets if _alive(item)]
+    groups = {item.group for item in alive}
     for sign, patience_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, 5.0)):
         if patience_s == 0 or not alive:
             continue
@@ -214,6 +286,9 @@ def stop(targets: Iterable[Marked], grace_s: float) -> list[Marked]:
         deadline = time.monotonic() + patience_s
         while (alive := [item for item in alive if _alive(item)]) and time.monotonic() < deadline:
             time.sleep(_POLL_S)
+    for group in groups:
+        with suppress(ChildProcessError):  # started by an earlier command, as a rule
+            os.waitpid(group, os.WNOHANG)
     return alive
 
 
@@ -221,11 +296,11 @@ def _alive(item: Marked) -> bool:
     import psutil
 
     try:
-        process = psutil.Process(item.pid)
-        if process.create_time() != item.started:
+        if not item.birth.is_running():
             return False
         # a killed process can be a zombie while its other threads still hold files and ports
-        return process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1
+        process = psutil.Process(item.pid)
+        return bool(process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1)
     except psutil.Error:
         return False
 

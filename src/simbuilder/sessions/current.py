@@ -1,12 +1,13 @@
 """Which session is the current one: the `.env.session` of a checkout, and keeping it honest."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from simbuilder.scaffolding.environment import SESSION_FILE, find_upward
-from simbuilder.scaffolding.files import write_atomic
+from simbuilder.scaffolding.files import read_private, sweep, write_atomic
 from simbuilder.sessions import envfile
-from simbuilder.sessions.model import Session
+from simbuilder.sessions.model import Session, is_session_id
 
 FILE = SESSION_FILE
 
@@ -27,10 +28,15 @@ def find(folder: Path) -> Current | None:
 
 
 def read(path: Path) -> str | None:
-    """Return the id of the session an env file names; `None` if there is none or it is not ours."""
-    if not path.is_file():
+    """Return the id of the session an env file names.
+
+    `None` if there is no such file, or it is not ours: another user's, or damaged.
+    """
+    try:
+        found = envfile.session_id(read_private(Path(os.path.realpath(path))))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
-    return envfile.session_id(path.read_text(encoding="utf-8", errors="replace"))
+    return found if found is not None and is_session_id(found) else None
 
 
 def write(folder: Path, session: Session) -> Path | None:
@@ -40,6 +46,7 @@ def write(folder: Path, session: Session) -> Path | None:
     returned.
     """
     path = folder / FILE
+    sweep(folder)
     aside = None
     if path.is_symlink() or (path.exists() and read(path) is None):
         aside = _free_name(path)
@@ -51,6 +58,7 @@ def write(folder: Path, session: Session) -> Path | None:
 def delete(folder: Path, session_id: str) -> bool:
     """Delete the folder's env file if it names this session; return whether it did."""
     path = folder / FILE
+    sweep(folder)
     if path.is_symlink() or read(path) != session_id:
         return False
     path.unlink()
@@ -60,6 +68,6 @@ def delete(folder: Path, session_id: str) -> bool:
 def _free_name(path: Path) -> Path:
     for number in range(1, 1000):
         candidate = path.with_name(f"{path.name}.bak{number}")
-        if not candidate.exists() and not candidate.is_symlink():
+        if not os.path.lexists(candidate):
             return candidate
     raise FileExistsError(f"{path} has a thousand backups already")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from simbuilder.scaffolding.exceptions import SessionNotFoundError, UsageError
 from simbuilder.sessions import current
-from simbuilder.sessions.model import Session, is_session_id
+from simbuilder.sessions.model import Session
 from simbuilder.sessions.store import SessionStore
 
 
@@ -50,6 +50,7 @@ class Finder:
         With `name`, only a session of that name.
         """
         sessions = [s for s in self._store.load_all()[0] if s.folder == str(self._folder)]
+        sessions = [s for s in sessions if not self._store.removing(s.id)]
         if name is not None:
             sessions = [s for s in sessions if s.name == name]
         found = current.find(self._folder)
@@ -65,7 +66,7 @@ class Finder:
                 "there is no current session here",
                 "'simbuilder session create' makes one, 'simbuilder session list' shows all",
             )
-        if not is_session_id(found.session_id) or not self._store.recorded(found.session_id):
+        if not self._store.recorded(found.session_id):
             raise SessionNotFoundError(
                 f"{found.path} names session {found.session_id[:8]!r}, which does not exist",
                 "'simbuilder session cleanup --orphans' shows what it may have left; "

@@ -13,15 +13,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from simbuilder.scaffolding.exceptions import (
-    NewerStateError,
+    HalfRemovedError,
     PortsExhaustedError,
     SessionNotFoundError,
-    StateError,
-    UnknownStateError,
     UsageError,
 )
-from simbuilder.scaffolding.files import folder_lock, remove_if_empty
+from simbuilder.scaffolding.files import remove_if_empty
 from simbuilder.sessions import current, plan
+from simbuilder.sessions.cleaner import Cleaner
 from simbuilder.sessions.finder import Finder
 from simbuilder.sessions.model import (
     Health,
@@ -36,9 +35,9 @@ from simbuilder.sessions.plan import Plan
 from simbuilder.sessions.port_manager import PortManager
 from simbuilder.sessions.result import Event, EventSink
 from simbuilder.sessions.runtime import Runtime
-from simbuilder.sessions.runtimes import PROBE_TIMEOUT_S, Runtimes, unseen_of
+from simbuilder.sessions.runtimes import PROBE_TIMEOUT_S, Runtimes
 from simbuilder.sessions.store import Broken, SessionStore
-from simbuilder.sessions.view import Report, SessionView, problems_of
+from simbuilder.sessions.view import Report, SessionView, half_removed, problems_of
 
 PORT_REPLACEMENTS = 3
 
@@ -72,18 +71,19 @@ class SessionManager:
         self,
         store: SessionStore,
         ports: PortManager,
-        runtimes: Mapping[str, Runtime],
+        runtimes: Runtimes,
         makers: Makers,
         emit: EventSink,
         folder: Path,
     ) -> None:
         self._store = store
         self._ports = ports
-        self._runtimes = Runtimes(runtimes, emit)
+        self._runtimes = runtimes
         self._makers = makers
         self._emit = emit
         self._folder = folder.resolve()
         self.finder = Finder(store, self._folder)
+        self.cleaner = Cleaner(store, ports, self._runtimes, emit, self._folder)
 
     # --- creating --------------------------------------------------------------------------
 
@@ -107,20 +107,25 @@ class SessionManager:
         """
         reused = self.finder.here(request.name) if request.reuse else None
         if reused is not None:
-            what = f"{reused.runtime} runtime, {', '.join(reused.services)}"
-            self._emit(Event("note", "session", f"reusing session {reused.label} ({what})"))
-            self._make_current(reused)
-            return self.start(reused.id, timeout_s) if request.start else self.status(reused.id)
+            return self._reuse(reused, request, timeout_s)
         runtime = self._check_new(request)
         place = runtime.place()
         if request.start:
             runtime.prepare(request.services, place.images, self._emit)
         with ExitStack() as held:
-            session = self._record_new(request, place, held)
-            if not request.start:
+            session, new = self._record(request, place, held)
+            if new and not request.start:
                 return Report(SessionView(session, self._store.env_file(session.id), {}, None))
-            steps = plan.plan_start(session, {})
-            return self._start(session, steps.targets("start"), timeout_s)
+            if new:
+                steps = plan.plan_start(session, {})
+                return self._start(session, steps.targets("start"), timeout_s)
+        return self._reuse(session, request, timeout_s)
+
+    def _reuse(self, session: Session, request: CreateRequest, timeout_s: float) -> Report:
+        what = f"{session.runtime} runtime, {', '.join(session.services)}"
+        self._emit(Event("note", "session", f"reusing session {session.label} ({what})"))
+        self._make_current(session)
+        return self.start(session.id, timeout_s) if request.start else self.status(session.id)
 
     def _check_new(self, request: CreateRequest) -> Runtime:
         if request.name is not None:
@@ -137,13 +142,21 @@ class SessionManager:
                 "choose another name, or remove that session first",
             )
 
-    def _record_new(self, request: CreateRequest, place: Place, held: ExitStack) -> Session:
-        """Reserve, record and make current; the session's lock stays with `held`."""
+    def _record(
+        self, request: CreateRequest, place: Place, held: ExitStack
+    ) -> tuple[Session, bool]:
+        """Reserve, record and make current; the new session's lock stays with `held`.
+
+        Returns the session and whether it is new: another command may have made the one to reuse
+        just now.
+        """
         with self._ports.transaction():
+            if request.reuse and (reused := self.finder.here(request.name)) is not None:
+                return reused, False
             if request.name is not None:
                 self._check_name_is_free(request.name)
             session_id = self._makers.session_id()
-            held.enter_context(self._session_lock(session_id, 0))
+            held.enter_context(self._store.lock(session_id, 0, self._emit))
             session = Session(
                 id=session_id,
                 name=request.name,
@@ -159,7 +172,7 @@ class SessionManager:
             )
             self._store.save(session)
         self._make_current(session)
-        return session
+        return session, True
 
     def _make_current(self, session: Session) -> None:
         folder = Path(session.folder)
@@ -175,7 +188,7 @@ class SessionManager:
 
     def plan_start(self, session_id: str) -> Plan:
         """Return what `start` would do."""
-        session = self._store.load(session_id)
+        session = self._usable(session_id)
         return plan.plan_start(session, self._runtimes.see(session))
 
     def start(self, session_id: str, timeout_s: float) -> Report:
@@ -241,7 +254,7 @@ class SessionManager:
 
     def plan_stop(self, session_id: str) -> Plan:
         """Return what `stop` would do."""
-        session = self._store.load(session_id)
+        session = self._usable(session_id)
         return plan.plan_stop(session, self._runtimes.see(session))
 
     def stop(self, session_id: str, timeout_s: float) -> Report:
@@ -262,10 +275,7 @@ class SessionManager:
         """Return all sessions, oldest first, without asking their servers; and broken records."""
         sessions, broken = self._store.load_all()
         observed = self._runtimes.observe(sessions)
-        views = [
-            SessionView(s, self._store.env_file(s.id), observed.get(s.id, {})) for s in sessions
-        ]
-        return views, broken
+        return [self._view(s, None, observed.get(s.id, {})) for s in sessions], broken
 
     def status(self, session_id: str) -> Report:
         """Return a session as its own servers describe it, asked with real clients."""
@@ -292,106 +302,22 @@ class SessionManager:
         observed = self._runtimes.observe([session])[session.id] if seen is None else seen
         if health is not None:
             health = {s: health.get(s, Health(False)) for s in session.services}
-        return SessionView(session, self._store.env_file(session.id), observed, health)
-
-    # --- removing --------------------------------------------------------------------------
-
-    def cleanup_targets(self) -> list[str]:
-        """Return the ids of all there is to remove: sessions, broken records, and orphans."""
-        return sorted({*self.orphans(), *self._store.ids()})
-
-    def orphans(self) -> list[str]:
-        """Return the ids of what runs, or left data, without a record."""
-        return sorted(i for i in self._runtimes.traces() if not self._store.recorded(i))
-
-    def plan_cleanup(self, session_id: str) -> Plan:
-        """Return what `cleanup` would do."""
-        running = sorted(
-            service
-            for runtime in self._runtimes.candidates(self._loadable(session_id))
-            for service, seen in runtime.observe([session_id]).get(session_id, {}).items()
-            if seen.state is State.RUNNING
-        )
-        folder = self._home(session_id)
-        ours = current.read(folder / current.FILE) == session_id
-        shown = str(folder / current.FILE) if ours else None
-        return plan.plan_cleanup(session_id[:8], running, shown)
-
-    def cleanup(self, session_id: str, timeout_s: float) -> None:
-        """Remove every trace of a session: servers, data, env files, ports and, last, the record.
-
-        Works when the record is broken or lost. If something cannot be removed, raises and keeps
-        the record, so that running it again goes on from there.
-        """
-        with self._session_lock(session_id, timeout_s):
-            folder = self._home(session_id)
-            runtimes = self._removable_from(session_id)
-            self._emit(Event("begin", session_id[:8], "removing"))
-            for runtime in runtimes:
-                runtime.remove(session_id)
-            current.delete(folder, session_id)
-            with self._ports.transaction():
-                self._ports.release(session_id)
-                self._store.forget(session_id)
-            self._emit(Event("done", session_id[:8], "removed"))
-
-    def _removable_from(self, session_id: str) -> list[Runtime]:
-        """Return the runtimes to remove the session from, all of which can be asked just now.
-
-        Raises if the one it runs on is out of our reach: the session must not be forgotten then.
-        Where the record cannot tell, a runtime that does not answer and knows nothing of the
-        session is passed over with a warning: what it may hold is found as an orphan later.
-        """
-        session = self._loadable(session_id)
-        runtimes = []
-        for runtime in self._runtimes.candidates(session):
-            unseen = unseen_of(runtime.observe([session_id]).get(session_id, {}))
-            if unseen is None:
-                runtimes.append(runtime)
-            elif session is not None or runtime.remembers(session_id):
-                raise UnknownStateError(
-                    f"what runs of session {session_id[:8]} is unknown: {unseen.problem}",
-                    "nothing was removed; once that answers, run the same command again",
-                )
-            else:
-                message = f"whether session {session_id[:8]} left anything: {unseen.problem}"
-                self._emit(Event("warning", UnknownStateError.code, message))
-        return runtimes
-
-    def _loadable(self, session_id: str) -> Session | None:
-        try:
-            return self._store.load(session_id)
-        except NewerStateError:
-            raise
-        except StateError:
-            return None
-
-    def tidy(self) -> None:
-        """Remove what interrupted commands left behind that belongs to no session."""
-        with self._ports.transaction():
-            self._ports.prune()
-            self._store.tidy()
-
-    def _home(self, session_id: str) -> Path:
-        """Return the session's folder, or this one where the record cannot tell."""
-        session = self._loadable(session_id)
-        return self._folder if session is None else Path(session.folder)
+        removing = self._store.removing(session.id)
+        return SessionView(session, self._store.env_file(session.id), observed, health, removing)
 
     # --- helpers ---------------------------------------------------------------------------
 
     @contextmanager
-    def _session_lock(self, session_id: str, timeout_s: float) -> Iterator[None]:
-        def waiting() -> None:
-            self._emit(Event("note", "session", "another command is working on it; waiting"))
-
-        label = f"session {session_id[:8]}"
-        with folder_lock(self._store.folder(session_id), timeout_s, label, waiting):
-            yield
-
-    @contextmanager
     def _locked(self, session_id: str, timeout_s: float) -> Iterator[Session]:
-        with self._session_lock(session_id, timeout_s):
+        with self._store.lock(session_id, timeout_s, self._emit):
             if not self._store.recorded(session_id):  # removed while we waited
                 remove_if_empty(self._store.folder(session_id))
                 raise SessionNotFoundError(f"session {session_id[:8]} was removed meanwhile")
-            yield self._store.load(session_id)
+            yield self._usable(session_id)
+
+    def _usable(self, session_id: str) -> Session:
+        session = self._store.load(session_id)
+        if self._store.removing(session_id):
+            problem = half_removed(session)
+            raise HalfRemovedError(problem.message, problem.hint)
+        return session

@@ -1,5 +1,6 @@
 """Sessions and what can be said of them. Pure and frozen."""
 
+import json
 import re
 import zlib
 from collections.abc import Mapping
@@ -26,11 +27,15 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 
 
 class State(StrEnum):
-    """What a session or a service is doing; `unknown` means the runtime could not say."""
+    """What a session or a service is doing.
+
+    `unknown` means the runtime could not say, `removing` that a cleanup of the session has begun.
+    """
 
     RUNNING = "running"
     DEGRADED = "degraded"
     STOPPED = "stopped"
+    REMOVING = "removing"
     UNKNOWN = "unknown"
 
 
@@ -124,6 +129,20 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Footprint:
+    """What a session really holds where it runs, whatever its record says.
+
+    `sockets` are the addresses and ports its servers listen on, by service; for containers those
+    published on the engine's machine. `stores` are data folders (canonical) and volumes; `networks`
+    maps the name of a network of its own to its subnet in CIDR notation.
+    """
+
+    sockets: Mapping[str, frozenset[tuple[str, int]]]
+    stores: frozenset[str]
+    networks: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Health:
     """What a real client got from a service.
 
@@ -188,8 +207,18 @@ class NewerRecordError(ValueError):
 
 
 def to_record(session: Session) -> dict[str, Any]:
-    """Return the session as JSON-ready data, secrets included."""
-    return {"version": RECORD_VERSION, **vars(session), "services": list(session.services)}
+    """Return the session as JSON-ready data, secrets included.
+
+    The seal over it shows a record that was damaged on the disk, down to a single bit. Whoever
+    mends one by hand removes that line.
+    """
+    data = {"version": RECORD_VERSION, **vars(session), "services": list(session.services)}
+    return {**data, "seal": _seal(data)}
+
+
+def _seal(data: Mapping[str, Any]) -> str:
+    text = json.dumps({k: v for k, v in data.items() if k != "seal"}, sort_keys=True)
+    return f"{zlib.crc32(text.encode()):08x}"
 
 
 def from_record(data: Any) -> Session:
@@ -204,6 +233,8 @@ def from_record(data: Any) -> Session:
         raise NewerRecordError(f"has version {version}; this SimBuilder knows {RECORD_VERSION}")
     if version != RECORD_VERSION:
         raise ValueError("has no valid version")
+    if "seal" in data and data["seal"] != _seal(data):
+        raise ValueError("is damaged: it is not as it was written")
     data = _ADDED | data
     for key, kind in _KINDS.items():
         if key not in data or not isinstance(data[key], kind):
@@ -239,7 +270,8 @@ def _check_values(data: Mapping[str, Any]) -> None:
         raise ValueError("names an unknown service")
     ports = data["ports"]
     keys = catalog.endpoint_keys()
-    if set(ports) != set(keys) or not all(type(p) is int and 0 < p < 65536 for p in ports.values()):
+    numbers = [p for p in ports.values() if type(p) is int and 0 < p < 65536]
+    if set(ports) != set(keys) or len(set(numbers)) != len(keys):
         raise ValueError("has no valid 'ports'")
     secrets = data["secrets"]
     if not all(isinstance(secrets.get(s), str) and secrets[s] for s in data["services"]):

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simbuilder.scaffolding.environment import BLOCK_SIZE
-from simbuilder.scaffolding.exceptions import PortsExhaustedError
-from simbuilder.scaffolding.files import folder_lock, write_atomic
+from simbuilder.scaffolding.exceptions import NewerStateError, PortsExhaustedError
+from simbuilder.scaffolding.files import folder_lock, read_private, write_atomic
 from simbuilder.sessions import catalog
 from simbuilder.sessions.result import Event, EventSink
 
@@ -107,6 +107,7 @@ class PortManager:
     The ledger is a cache of the records: what a crash left in it without a record is dropped, and
     when it cannot be read it is kept aside and written anew from the records. `records` returns the
     ports of every recorded session, `None` for a record that cannot be read: its ports stay taken.
+    Reading one of a newer version raises `NewerStateError`.
     """
 
     def __init__(
@@ -124,9 +125,9 @@ class PortManager:
         self._busy = busy
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[None]:
         """Hold the ledger lock; reserve, replace and release want it held. Milliseconds, please."""
-        with folder_lock(self._root, LOCK_TIMEOUT_S, "the port ledger"):
+        with folder_lock(self._root, timeout_s, "the port ledger"):
             yield
 
     def reserve(self, session_id: str) -> dict[str, int]:
@@ -162,25 +163,43 @@ class PortManager:
 
     def prune(self) -> None:
         """Drop reservations that no record stands behind."""
-        self._save(self._load())
+        found = self._read()
+        if (ledger := self._merged(found)) != found:
+            self._save(ledger)
+
+    def stale(self) -> bool:
+        """True if `prune` has something to do, as far as can be seen without the lock."""
+        try:
+            found = _parse(read_private(self._root / LEDGER_FILE))
+        except (FileNotFoundError, NewerLedgerError):
+            return False
+        except ValueError:
+            return True
+        return self._merged(found) != found
 
     def reserved(self) -> dict[str, Ports]:
         """Return what the ledger holds now, by session id."""
         return self._load()
 
     def _load(self) -> dict[str, Ports]:
+        return self._merged(self._read())
+
+    def _merged(self, found: Mapping[str, Ports]) -> dict[str, Ports]:
         records = self._records()
-        kept = {key: ports for key, ports in self._read().items() if key in records}
+        kept = {key: ports for key, ports in found.items() if key in records}
         return kept | {key: ports for key, ports in records.items() if ports is not None}
 
     def _read(self) -> Mapping[str, Ports]:
         path = self._root / LEDGER_FILE
         try:
-            return _parse(path.read_text(encoding="utf-8"))
+            return _parse(read_private(path))
         except FileNotFoundError:
             return {}
-        except (ValueError, IsADirectoryError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
+        except NewerLedgerError as error:
+            raise NewerStateError(
+                f"the port ledger {path} {error}", "use the version of SimBuilder that wrote it"
+            ) from None
+        except ValueError as reason:
             aside = path.with_name(f"{LEDGER_FILE}.unreadable-{time.time_ns()}")
             path.rename(aside)
             message = f"{path} {reason}; kept as {aside.name} and written anew from the records"
@@ -196,6 +215,10 @@ class PortManager:
             path.unlink(missing_ok=True)
 
 
+class NewerLedgerError(ValueError):
+    """The ledger was written by a newer version of SimBuilder."""
+
+
 def _ports_of(ledger: Mapping[str, Ports]) -> set[int]:
     return {port for ports in ledger.values() for port in ports.values()}
 
@@ -205,7 +228,10 @@ def _parse(text: str) -> dict[str, Ports]:
         data = json.loads(text)
     except (ValueError, RecursionError):
         raise ValueError("is not JSON") from None
-    if not isinstance(data, dict) or data.get("version") != LEDGER_VERSION:
+    version = data.get("version") if isinstance(data, dict) else None
+    if type(version) is int and version > LEDGER_VERSION:
+        raise NewerLedgerError(f"has version {version}; this SimBuilder knows {LEDGER_VERSION}")
+    if version != LEDGER_VERSION:
         raise ValueError(f"is not a ledger of version {LEDGER_VERSION}")
     sessions = data.get("sessions")
     if not isinstance(sessions, dict):

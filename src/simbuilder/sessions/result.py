@@ -20,11 +20,15 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Problem:
-    """Something the user should know about, with what to do about it."""
+    """Something the user should know about, with what to do about it.
+
+    A `remark` is beside the point of the command: nothing went wrong because of it.
+    """
 
     code: str
     message: str
     hint: str = ""
+    remark: bool = False
 
     @classmethod
     def of(cls, error: SimBuilderError) -> "Problem":

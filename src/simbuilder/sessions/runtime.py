@@ -7,7 +7,7 @@ printing crosses downward. The contract suite is the proof that an implementatio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from simbuilder.sessions.model import Health, Observed, Place, Session, StartOutcome
+from simbuilder.sessions.model import Footprint, Health, Observed, Place, Session, StartOutcome
 from simbuilder.sessions.result import EventSink
 
 
@@ -15,6 +15,8 @@ class Runtime(Protocol):
     """A way to run sessions, at one engine (see `Session.engine`)."""
 
     name: str
+    instant: bool
+    """True if looking and removing take milliseconds: nobody else has to answer."""
 
     def at(self, engine: str) -> "Runtime":
         """Return this runtime at the engine a session was created on."""
@@ -47,6 +49,12 @@ class Runtime(Protocol):
         Raises `RuntimeUnavailableError` if that cannot be seen.
         """
 
+    def footprints(self, sessions: Sequence[Session]) -> Mapping[str, Footprint]:
+        """Return session id -> what its running servers hold now.
+
+        Raises `RuntimeUnavailableError` if that cannot be seen.
+        """
+
     def start(
         self, session: Session, services: Sequence[str], timeout_s: float, emit: EventSink
     ) -> Mapping[str, StartOutcome]:
@@ -72,3 +80,26 @@ class Runtime(Protocol):
 
         Works for a session whose record is lost. Raises `StillRunningError` or `OSError`.
         """
+
+
+class Canaries(Protocol):
+    """Small things that are written through a session's endpoints, to be looked for in others.
+
+    A token is 40 lower-case hex digits. Every method asks a real server with a real client, within
+    seconds, and raises `CanaryError` if it does not answer, or not as its kind does.
+    """
+
+    def write(self, session: Session, service: str, token: str) -> None:
+        """Write one canary of each kind the service has, such as a blob and a queue message."""
+
+    def found(self, session: Session, service: str) -> Mapping[str, frozenset[str]]:
+        """Return kind -> the tokens of all canaries there are, whoever wrote them."""
+
+    def remove(self, session: Session, service: str, tokens: Iterable[str]) -> None:
+        """Remove these canaries and nothing else; absent is fine."""
+
+    def refuses(self, session: Session, service: str, secret: str) -> bool:
+        """True if nobody is let in with another secret than the session's."""
+
+    def advertised(self, session: Session, service: str) -> Sequence[str]:
+        """Return the `host:port` that the server tells its clients to go to, if it tells any."""

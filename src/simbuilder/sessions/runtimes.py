@@ -9,7 +9,7 @@ from simbuilder.scaffolding.exceptions import (
     UnknownStateError,
 )
 from simbuilder.sessions import plan
-from simbuilder.sessions.model import Health, Observed, Session, State, is_session_id
+from simbuilder.sessions.model import Footprint, Health, Observed, Session, State, is_session_id
 from simbuilder.sessions.result import Event, EventSink
 from simbuilder.sessions.runtime import Runtime
 from simbuilder.sessions.view import unknown
@@ -43,6 +43,10 @@ class Runtimes:
         """Return where the session can be: its own runtime, or any if its record is lost."""
         return list(self._runtimes.values()) if session is None else [self.of(session)]
 
+    def remember(self, session_id: str) -> bool:
+        """True if files of any runtime say that the session was once started."""
+        return any(runtime.remembers(session_id) for runtime in self._runtimes.values())
+
     def observe(self, sessions: Sequence[Session]) -> dict[str, Mapping[str, Observed]]:
         """Ask each engine once; a runtime of another version leaves its sessions unknown."""
         observed: dict[str, Mapping[str, Observed]] = {s.id: {} for s in sessions}
@@ -54,6 +58,14 @@ class Runtimes:
                 lost = Observed(State.UNKNOWN, problem=f"there is no {name} runtime here")
                 observed |= {s.id: dict.fromkeys(s.services, lost) for s in theirs}
         return observed
+
+    def footprints(self, sessions: Sequence[Session]) -> dict[str, Footprint]:
+        """Return session id -> what its servers hold; each engine is asked once. Raises like it."""
+        found: dict[str, Footprint] = {}
+        for name, engine in sorted({(s.runtime, s.engine) for s in sessions}):
+            theirs = [s for s in sessions if (s.runtime, s.engine) == (name, engine)]
+            found |= self.named(name).at(engine).footprints(theirs)
+        return found
 
     def see(self, session: Session) -> Mapping[str, Observed]:
         """Observe a session that something shall be done to.

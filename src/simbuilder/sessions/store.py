@@ -1,15 +1,21 @@
 """Session records on disk: a folder each, written atomically, refused when not understood."""
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from simbuilder.scaffolding.exceptions import NewerStateError, StateError
+from simbuilder.scaffolding.exceptions import ForeignStateError, NewerStateError, StateError
 from simbuilder.scaffolding.files import (
+    ForeignFileError,
+    folder_lock,
     make_private_folder,
+    read_private,
     remove_if_empty,
     remove_tree,
+    sweep,
     write_atomic,
 )
 from simbuilder.sessions import envfile
@@ -20,9 +26,11 @@ from simbuilder.sessions.model import (
     is_session_id,
     to_record,
 )
+from simbuilder.sessions.result import Event, EventSink
 
 RECORD_FILE = "session.json"
 ENV_FILE = ".env.session"
+REMOVING_FILE = "removing"
 
 
 @dataclass(frozen=True)
@@ -54,25 +62,51 @@ class SessionStore:
         """Return the session's own copy of its env file."""
         return self.folder(session_id) / ENV_FILE
 
+    @contextmanager
+    def lock(self, session_id: str, timeout_s: float, emit: EventSink) -> Iterator[None]:
+        """Be the only one who works on the session; say so while another command does.
+
+        Raises `BusyError`, which names that command, after `timeout_s`.
+        """
+
+        def waiting(who: str) -> None:
+            emit(Event("note", "session", f"waiting for another command{who}"))
+
+        label = f"session {session_id[:8]}"
+        with folder_lock(self.folder(session_id), timeout_s, label, waiting):
+            yield
+
     def save(self, session: Session) -> None:
-        """Write the record and the session's own env file."""
+        """Write the session's own env file and then the record, with which it comes to be.
+
+        Raises `StateError` if something else stands in their place.
+        """
         folder = make_private_folder(self.folder(session.id))
-        write_atomic(folder / RECORD_FILE, json.dumps(to_record(session), indent=1) + "\n")
-        write_atomic(folder / ENV_FILE, envfile.render(session))
+        record = json.dumps(to_record(session), indent=1) + "\n"
+        for path, text in (
+            (folder / ENV_FILE, envfile.render(session)),
+            (folder / RECORD_FILE, record),
+        ):
+            try:
+                write_atomic(path, text)
+            except IsADirectoryError:
+                raise StateError(f"{path} is a folder", "move it away, then try again") from None
 
     def load(self, session_id: str) -> Session:
         """Return a session. Raises `StateError` for a record that is missing or unusable."""
         path = self.folder(session_id) / RECORD_FILE
         try:
-            session = from_record(json.loads(path.read_text(encoding="utf-8")))
+            session = from_record(json.loads(read_private(path)))
             if session.id != session_id:
                 raise ValueError("belongs to another session")
         except FileNotFoundError:
             raise self._unusable(path, session_id, "is missing") from None
         except OSError as error:
             raise self._unusable(path, session_id, f"cannot be read: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise self._unusable(path, session_id, "is not UTF-8 text") from None
+        except ForeignFileError as error:
+            raise ForeignStateError(
+                f"the record {path} {error}", "ask who put it there; it is neither used nor removed"
+            ) from None
         except (json.JSONDecodeError, RecursionError):
             raise self._unusable(path, session_id, "is not JSON") from None
         except NewerRecordError as error:
@@ -98,7 +132,22 @@ class SessionStore:
 
     def recorded(self, session_id: str) -> bool:
         """True if the session has a record; a folder without one is being made or removed."""
-        return (self.folder(session_id) / RECORD_FILE).exists()
+        return os.path.lexists(self.folder(session_id) / RECORD_FILE)
+
+    def begin_removal(self, session_id: str) -> None:
+        """Write down that the session shall go, before the first of it does."""
+        write_atomic(self.folder(session_id) / REMOVING_FILE, "")
+
+    def removing(self, session_id: str) -> bool:
+        """True if a removal of the session has begun; from then on it can only be finished."""
+        return os.path.lexists(self.folder(session_id) / REMOVING_FILE)
+
+    def leftovers(self) -> list[str]:
+        """Return the ids of folders that an interrupted command left: no record, or half gone.
+
+        Those that a command is working on right now are among them.
+        """
+        return [i for i in self.ids() if self.removing(i) or not self.recorded(i)]
 
     def load_all(self) -> tuple[list[Session], list[Broken]]:
         """Return the sessions, oldest first, and the records that cannot be used."""
@@ -119,11 +168,18 @@ class SessionStore:
     def forget(self, session_id: str) -> None:
         """Delete the record and the folder; the last act of a cleanup."""
         folder = self.folder(session_id)
-        (folder / RECORD_FILE).unlink(missing_ok=True)
+        remove_tree(folder / RECORD_FILE)
         remove_tree(folder)
         self.tidy()
 
     def tidy(self) -> None:
-        """Remove the state folder if nothing is left in it."""
-        remove_if_empty(self._folder)
+        """Remove the state folder, and empty ones in it, if nothing is left there."""
+        for place in self.root.iterdir() if self.root.is_dir() else ():
+            if place.is_dir() and not place.is_symlink():
+                remove_if_empty(place)
         remove_if_empty(self.root)
+
+    def sweep(self) -> None:
+        """Remove the temporary files of writers that were killed."""
+        for folder in (self.root, *map(self.folder, self.ids())):
+            sweep(folder)

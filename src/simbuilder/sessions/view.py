@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from simbuilder.scaffolding.exceptions import UnknownStateError
+from simbuilder.scaffolding.exceptions import HalfRemovedError, UnknownStateError
 from simbuilder.sessions import plan
 from simbuilder.sessions.model import Health, Observed, Session, State, overall
 from simbuilder.sessions.result import Problem
@@ -15,18 +15,22 @@ from simbuilder.sessions.result import Problem
 class SessionView:
     """A session and its services as seen now; `health` is `None` if they were not asked.
 
-    `tails` are the last lines of the servers that did not start, or ended unasked.
+    `removing` means that a cleanup has begun, and may have been interrupted. `tails` are the last
+    lines of the servers that did not start, or ended unasked.
     """
 
     session: Session
     env_file: Path
     observed: Mapping[str, Observed]
     health: Mapping[str, Health] | None = None
+    removing: bool = False
     tails: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def state(self) -> State:
         """The state of the whole session."""
+        if self.removing:
+            return State.REMOVING
         states = {s: self.seen(s).state for s in self.session.services}
         ready = None if self.health is None else {s: h.ready for s, h in self.health.items()}
         state = overall(states, ready)
@@ -124,6 +128,8 @@ class Report:
 
 def problems_of(view: SessionView) -> tuple[Problem, ...]:
     """Return a problem for each service that is not ready, with its exit status and last lines."""
+    if view.removing:
+        return (half_removed(view.session),)
     unseen = [seen for seen in view.observed.values() if seen.state is State.UNKNOWN]
     if unseen:
         return (unknown(view.session, unseen[0]),)
@@ -140,6 +146,15 @@ def problems_of(view: SessionView) -> tuple[Problem, ...]:
             )
         )
     return tuple(problems)
+
+
+def half_removed(session: Session) -> Problem:
+    """Return the problem of a session whose cleanup has begun."""
+    return Problem(
+        HalfRemovedError.code,
+        f"session {session.label} is being removed, or its removal was interrupted",
+        f"'simbuilder session cleanup {session.short}' finishes it",
+    )
 
 
 def unknown(session: Session, seen: Observed) -> Problem:

@@ -23,6 +23,7 @@ from simbuilder.scaffolding.files import (
     folder_lock,
     make_private_folder,
     remove_tree,
+    sweep,
     write_atomic,
 )
 from simbuilder.sessions import catalog
@@ -64,6 +65,7 @@ class AotCache:
             return
         try:
             with folder_lock(self._cache / "aot.lock", 0, "the graph database's start-up cache"):
+                sweep(self._cache)
                 self.discard()
                 emit(Event("begin", "neo4j", "building its start-up cache, once per machine"))
                 began = time.monotonic()
@@ -78,7 +80,7 @@ class AotCache:
     def _train(self) -> bool:
         work = self._cache / "aot-training"
         mark = process.preparing(self._cache, "neo4j")
-        process.stop_preparing(self._cache, "neo4j")  # left by a command that was killed
+        process.outlast(mark, 0)  # left by a command that was killed
         remove_tree(work)
         make_private_folder(work)
         built = work / "cache.aot"
@@ -100,7 +102,7 @@ class AotCache:
                 warmed = probes.warm_bolt(bolt, password)
             finally:
                 # Java writes the file on its way out
-                process.stop_preparing(self._cache, "neo4j", _TRAINING_S)
+                process.outlast(mark, 0, _TRAINING_S)
             if not (warmed and built.is_file()):
                 return False
             built.rename(self._path())

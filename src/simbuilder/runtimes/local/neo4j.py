@@ -49,7 +49,7 @@ class Neo4jServer:
         """Write the configuration and, the first time, the password; Java finds the rest."""
         self._configure(session, make_private_folder(folder / "conf"))
         if not (folder / "data" / "dbms").exists():
-            self._set_password(session.secrets["neo4j"], folder)
+            self._set_password(session, folder)
         edition = "enterprise" if list(self._home.glob("lib/neo4j-enterprise*")) else "community"
         heap = f"-Xmx{self._graph.heap}"
         argv = [*self._java(), heap, MAIN_CLASSES[edition], f"--home-dir={folder}"]
@@ -78,13 +78,15 @@ class Neo4jServer:
         text = "".join(f"{key}={value}\n" for key, value in settings.items())
         write_atomic(folder / "neo4j.conf", text)
 
-    def _set_password(self, password: str, folder: Path) -> None:
+    def _set_password(self, session: Session, folder: Path) -> None:
         """Let Neo4j's own tool store the first password, which it reads from a file of ours."""
         arguments = folder / "password.args"
-        write_atomic(arguments, password + "\n")
+        write_atomic(arguments, session.secrets["neo4j"] + "\n")
         tool = ["-XX:TieredStopAtLevel=1", "org.neo4j.cli.AdminTool"]
         argv = [*self._java(), *tool, "dbms", "set-initial-password", f"@{arguments}"]
         env = {"NEO4J_HOME": str(folder), "NEO4J_CONF": str(folder / "conf")}
+        # a cleanup after our death must find the tool, or it would go on writing
+        env[process.MARK] = process.mark_of(session.id, self.service, folder.parent.parent)
         try:
             done = process.run(argv, clean_environment(folder) | env, folder, _PASSWORD_TIMEOUT_S)
         finally:

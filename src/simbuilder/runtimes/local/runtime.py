@@ -18,6 +18,7 @@ from simbuilder.scaffolding import process
 from simbuilder.scaffolding.exceptions import StillRunningError
 from simbuilder.scaffolding.files import make_private_folder, remove_if_empty, remove_tree
 from simbuilder.sessions.model import (
+    Footprint,
     Health,
     Observed,
     Place,
@@ -34,6 +35,7 @@ LOG = "server.log"
 _STOP_GRACE_S = 15.0
 _POLL_S = 0.02
 _DIAGNOSE_EVERY_S = 0.25
+_LAST_TRY_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class LocalRuntime:
     """Runs sessions as processes of this user on this machine."""
 
     name = "local"
+    instant = True
 
     def __init__(self, root: Path, cache: Path, graph: Graph | None = None) -> None:
         self._root = root
@@ -110,6 +113,20 @@ class LocalRuntime:
     def traces(self) -> set[str]:
         """Read the process table and the folders."""
         return {session_id for session_id, _, _ in self._marked()} | set(self._on_disk())
+
+    def footprints(self, sessions: Sequence[Session]) -> Mapping[str, Footprint]:
+        """Ask the kernel what the processes listen on."""
+        marked = list(self._marked())
+        found = {}
+        for session in sessions:
+            listening: dict[str, frozenset[tuple[str, int]]] = {}
+            for service in session.services:
+                ours = [item for i, s, item in marked if (i, s) == (session.id, service)]
+                if ours:
+                    listening[service] = frozenset(process.sockets(ours))
+            folders = (self._folder(session.id, service) for service in listening)
+            found[session.id] = Footprint(listening, frozenset(str(f.resolve()) for f in folders))
+        return found
 
     def start(
         self, session: Session, services: Sequence[str], timeout_s: float, emit: EventSink
@@ -242,7 +259,7 @@ class LocalRuntime:
     def _launch(self, session: Session, service: str) -> _Launch:
         folder = make_private_folder(self._folder(session.id, service))
         command = self.servers[service].command(session, folder)
-        mark = f"{session.id}:{service}:{self._root}"
+        mark = process.mark_of(session.id, service, self._root)
         env = {**clean_environment(folder), **command.env, process.MARK: mark}
         log = folder / LOG
         log_start = log.stat().st_size if log.exists() else 0
@@ -258,13 +275,14 @@ class LocalRuntime:
         while not cancelled.is_set():
             if launch.server.ended():
                 return self._ended(session, launch)
+            # asked before the clock is: a command that was suspended finds its time over
             budget = deadline - time.monotonic()
+            health = probes.probe(session, launch.service, min(max(budget, _LAST_TRY_S), 2.0))
+            if health.ready:
+                return StartOutcome(health)
             if budget <= 0:
                 problem = f"not ready in time: {health.problem}"
                 return StartOutcome(Health(False, problem=problem), (), self._log(launch))
-            health = probes.probe(session, launch.service, min(budget, 2.0))
-            if health.ready:
-                return StartOutcome(health)
             if time.monotonic() >= diagnose_at:
                 if taken := self._lost_ports(session, launch):
                     problem = f"its {taken[0]} port is taken"
@@ -293,7 +311,8 @@ class LocalRuntime:
         lost: tuple[str, ...] = ()
         if answering:  # the process table is not read for nothing while others need the processor
             ours = [item for item in process.marked() if item.group == launch.server.group]
-            lost = tuple(e for e, port in answering.items() if not process.listens(ours, port))
+            held = {port for _, port in process.sockets(ours)}
+            lost = tuple(e for e, port in answering.items() if port not in held)
         if lost:
             return lost
         complains = self.servers[launch.service].port_taken.search(

@@ -119,8 +119,8 @@ def install_azurite(cache: Path, emit: EventSink) -> None:
     if target.is_dir():
         return
 
-    def waiting() -> None:
-        emit(Event("begin", "azurite", "waiting for another command that is installing it"))
+    def waiting(who: str) -> None:
+        emit(Event("begin", "azurite", f"waiting for another command that installs it{who}"))
 
     try:
         with folder_lock(cache / "install.lock", _INSTALL_TIMEOUT_S, "Azurite", waiting):
@@ -135,7 +135,8 @@ def install_azurite(cache: Path, emit: EventSink) -> None:
 def _npm_install(cache: Path, target: Path, emit: EventSink) -> None:
     emit(Event("begin", "azurite", "installing it, once per machine (about 20 s)"))
     began = time.monotonic()
-    process.stop_preparing(cache, "azurite")  # we hold the lock: left by a killed command
+    mark = process.preparing(cache, "azurite")
+    process.outlast(mark, 0)  # we hold the lock: left by a killed command
     for left in cache.glob("installing-*"):
         remove_tree(left)
     work = make_private_folder(cache / f"installing-{os.getpid()}")
@@ -147,7 +148,6 @@ def _npm_install(cache: Path, target: Path, emit: EventSink) -> None:
         argv += ["--loglevel=error", "--fetch-retry-mintimeout=500"]
         argv += [f"--cache={work / 'npm-cache'}"]
         path = f"{node().parent}{os.pathsep}{os.defpath}"
-        mark = process.preparing(cache, "azurite")
         # npm gets the user's environment: proxies, certificates and registries are set there
         env = process_environment() | {"PATH": path, process.MARK: mark}
         done = process.run(argv, env, work, _INSTALL_TIMEOUT_S)

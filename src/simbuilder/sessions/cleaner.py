@@ -1,0 +1,176 @@
+"""Cleaner: removes sessions without residue, and finishes what interrupted commands began."""
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from simbuilder.scaffolding.exceptions import (
+    BusyError,
+    ForeignStateError,
+    NewerStateError,
+    StateError,
+    UnknownStateError,
+)
+from simbuilder.scaffolding.files import sweep
+from simbuilder.sessions import current, plan
+from simbuilder.sessions.model import Session, State
+from simbuilder.sessions.plan import Plan
+from simbuilder.sessions.port_manager import PortManager
+from simbuilder.sessions.result import Event, EventSink
+from simbuilder.sessions.runtime import Runtime
+from simbuilder.sessions.runtimes import Runtimes, unseen_of
+from simbuilder.sessions.store import SessionStore
+
+REAP_S = 0.05
+"""What any command may spend on what others left, in seconds; nothing is begun after that."""
+
+
+class Cleaner:
+    """Removes on behalf of one (canonical) folder.
+
+    The record goes last: whatever ends a cleanup, running it again goes on from there.
+    """
+
+    def __init__(
+        self,
+        store: SessionStore,
+        ports: PortManager,
+        runtimes: Runtimes,
+        emit: EventSink,
+        folder: Path,
+    ) -> None:
+        self._store = store
+        self._ports = ports
+        self._runtimes = runtimes
+        self._emit = emit
+        self._folder = folder
+
+    def targets(self) -> list[str]:
+        """Return the ids of all there is to remove: sessions, broken records, and orphans."""
+        return sorted({*self.orphans(), *self._store.ids()})
+
+    def orphans(self) -> list[str]:
+        """Return the ids of what runs, or left data, without a record."""
+        return sorted(i for i in self._runtimes.traces() if not self._store.recorded(i))
+
+    def plan(self, session_id: str) -> Plan:
+        """Return what `cleanup` would do."""
+        running = sorted(
+            service
+            for runtime in self._runtimes.candidates(self._loadable(session_id))
+            for service, seen in runtime.observe([session_id]).get(session_id, {}).items()
+            if seen.state is State.RUNNING
+        )
+        folder = self._home(session_id)
+        ours = current.read(folder / current.FILE) == session_id
+        shown = str(folder / current.FILE) if ours else None
+        return plan.plan_cleanup(session_id[:8], running, shown)
+
+    def cleanup(self, session_id: str, timeout_s: float) -> None:
+        """Remove every trace of a session: servers, data, env files, ports and, last, the record.
+
+        Works when the record is broken or lost. If something cannot be removed, raises and keeps
+        the record, so that running it again goes on from there.
+        """
+        with self._store.lock(session_id, timeout_s, self._emit):
+            runtimes = self._removable_from(session_id)
+            self._ports.reserved()  # raises where a newer version keeps the ledger
+            self._emit(Event("begin", session_id[:8], "removing"))
+            self._remove(session_id, runtimes)
+            self._emit(Event("done", session_id[:8], "removed"))
+
+    def _remove(self, session_id: str, runtimes: Sequence[Runtime]) -> None:
+        folder = self._home(session_id)
+        self._store.begin_removal(session_id)
+        for runtime in runtimes:
+            runtime.remove(session_id)
+        current.delete(folder, session_id)
+        with self._ports.transaction():
+            self._ports.release(session_id)
+            self._store.forget(session_id)
+
+    def _removable_from(self, session_id: str) -> list[Runtime]:
+        """Return the runtimes to remove the session from, all of which can be asked just now.
+
+        Raises if the one it runs on is out of our reach: the session must not be forgotten then.
+        Where the record cannot tell, a runtime that does not answer and knows nothing of the
+        session is passed over with a warning: what it may hold is found as an orphan later.
+        """
+        session = self._loadable(session_id)
+        runtimes = []
+        for runtime in self._runtimes.candidates(session):
+            unseen = unseen_of(runtime.observe([session_id]).get(session_id, {}))
+            if unseen is None:
+                runtimes.append(runtime)
+            elif session is not None or runtime.remembers(session_id):
+                raise UnknownStateError(
+                    f"what runs of session {session_id[:8]} is unknown: {unseen.problem}",
+                    "nothing was removed; once that answers, run the same command again",
+                )
+            else:
+                message = f"whether session {session_id[:8]} left anything: {unseen.problem}"
+                self._emit(Event("warning", UnknownStateError.code, message))
+        return runtimes
+
+    def _loadable(self, session_id: str) -> Session | None:
+        try:
+            return self._store.load(session_id)
+        except (NewerStateError, ForeignStateError):
+            raise
+        except StateError:
+            return None
+
+    def _home(self, session_id: str) -> Path:
+        """Return the session's folder, or this one where the record cannot tell."""
+        session = self._loadable(session_id)
+        return self._folder if session is None else Path(session.folder)
+
+    # --- what interrupted commands left ----------------------------------------------------
+
+    def tidy(self) -> None:
+        """Remove what interrupted commands left behind that belongs to no session."""
+        self._store.sweep()
+        with self._ports.transaction():
+            self._ports.prune()
+            self._store.tidy()
+
+    def reap(self) -> None:
+        """Finish what interrupted commands left, as far as a moment (`REAP_S`) goes, and say so.
+
+        Half-made records go, begun removals end, files of killed writers vanish. Whatever another
+        command works on is left to it; what takes longer is left to `cleanup`.
+        """
+        deadline = time.monotonic() + REAP_S
+        sweep(self._folder)
+        self._store.sweep()
+        with suppress(BusyError, NewerStateError):  # then somebody else sees to it
+            if self._ports.stale():
+                with self._ports.transaction(0):
+                    self._ports.prune()
+        for session_id in self._store.leftovers():
+            if time.monotonic() >= deadline:
+                break
+            with suppress(BusyError), self._store.lock(session_id, 0, self._emit):
+                self._finish(session_id)
+
+    def _finish(self, session_id: str) -> None:
+        """Finish a removal, or the making of a record, that was broken off; its lock is held."""
+        if not self._store.recorded(session_id):
+            if not self._runtimes.remember(session_id):  # else it is an orphan: it may hold data
+                self._store.forget(session_id)
+                self._tell(session_id, "removed what an interrupted command left of")
+        elif self._store.removing(session_id):
+            session = self._loadable(session_id)
+            runtimes = self._runtimes.candidates(session)
+            if all(runtime.instant and not _runs(runtime, session_id) for runtime in runtimes):
+                self._remove(session_id, runtimes)
+                self._tell(session_id, "finished the interrupted removal of")
+
+    def _tell(self, session_id: str, what: str) -> None:
+        self._emit(Event("warning", "reaped", f"{what} session {session_id[:8]}"))
+
+
+def _runs(runtime: Runtime, session_id: str) -> bool:
+    seen = runtime.observe([session_id]).get(session_id, {})
+    return any(one.state is not State.STOPPED for one in seen.values())
