@@ -121,3 +121,27 @@ def blob_refuses(env: Env) -> bool:
     except HttpResponseError as error:
         return error.status_code == 403
     return False
+
+
+def graph_labels(env: Env) -> set[str]:
+    auth = (env["NEO4J_USER"], env["NEO4J_PASSWORD"])
+    with GraphDatabase.driver(env["NEO4J_URI"], auth=auth) as driver:
+        query = "MATCH (n) UNWIND labels(n) AS label RETURN DISTINCT label"
+        records, _, _ = driver.execute_query(query, database_=env["NEO4J_DATABASE"])
+    return {record["label"] for record in records}
+
+
+async def _streams(env: Env) -> list[str]:
+    connection = await nats.connect(env["NATS_URL"], allow_reconnect=False)
+    found = await connection.jetstream().streams_info()
+    await connection.close()
+    return [str(info.config.name) for info in found]
+
+
+def bus_streams(env: Env) -> list[str]:
+    return asyncio.run(_streams(env))
+
+
+def blob_containers(env: Env) -> list[str]:
+    with BlobServiceClient.from_connection_string(env["AZURE_STORAGE_CONNECTION_STRING"]) as client:
+        return [container.name for container in client.list_containers()]

@@ -22,7 +22,7 @@ FORBIDDEN = {
 }
 PURE = {
     f"simbuilder.sessions.{name}"
-    for name in ("model", "catalog", "envfile", "plan", "result", "runtime", "view")
+    for name in ("model", "catalog", "envfile", "plan", "proofs", "result", "runtime", "view")
 } | {
     "simbuilder.scaffolding.dotenv",
     "simbuilder.scaffolding.exceptions",
@@ -33,8 +33,9 @@ DOORS = {
     "subprocess": {"simbuilder.scaffolding.process"},
     "psutil": {"simbuilder.scaffolding.process"},
     "fcntl": {"simbuilder.scaffolding.files"},
-    "neo4j": {"simbuilder.runtimes.probes"},
-    "nats": {"simbuilder.runtimes.probes"},
+    "neo4j": {"simbuilder.runtimes.probes", "simbuilder.runtimes.canaries"},
+    "nats": {"simbuilder.runtimes.probes", "simbuilder.runtimes.canaries"},
+    "azure": {"simbuilder.runtimes.canaries"},
     "structlog": {"simbuilder.scaffolding.logging"},
     "pydantic": {"simbuilder.scaffolding.config"},
     "pydantic_settings": {"simbuilder.scaffolding.config"},
