@@ -7,6 +7,7 @@ is not done again: a stamp in `.venv` remembers what it was made from.
 
 import argparse
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -127,10 +128,52 @@ def test(options):
     return run(*coverage, "report", *bar) or status if status == 0 else status
 
 
-def lint(_options):
-    """Check style and formatting with ruff."""
+def chaos(options):
+    """Throw faults at everything for --minutes N; --seed S replays a run."""
     bootstrap()
-    return run(tool("ruff"), "check", *SOURCES) or run(tool("ruff"), "format", "--check", *SOURCES)
+    folder = ROOT / "chaos-artefacts"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    report = folder / "report.json"
+    say(f"seed {options.seed}; what fails is kept in {folder.name}/")
+    arguments = ("--chaos-seed", options.seed, "--chaos-minutes", options.minutes)
+    argv = (tool("python"), "-m", "pytest", "tests/chaos", *arguments)
+    status = run(*argv, "--chaos-report", str(report), *options.rest)
+    if report.exists():
+        evidence = (str(report), options.seed, options.minutes, str(status))
+        status = run(tool("python"), "-m", "tests.chaos.evidence", *evidence) or status
+        say("STATUS.md has the table now")
+    return status
+
+
+def lint(_options):
+    """Check style and security with ruff, and the dependencies for known vulnerabilities."""
+    bootstrap()
+    return (
+        run(tool("ruff"), "check", *SOURCES)
+        or run(tool("ruff"), "format", "--check", *SOURCES)
+        or audit()
+    )
+
+
+def audit():
+    """Ask the advisory database about every pinned package; without a network nobody answers."""
+    pins = ("--requirement", "requirements.txt", "--require-hashes", "--disable-pip")
+    argv = (tool("pip-audit"), *pins, "--progress-spinner", "off", "--format", "json")
+    done = subprocess.run(argv, cwd=ROOT, check=False, capture_output=True, text=True)
+    try:
+        packages = json.loads(done.stdout)["dependencies"]
+    except ValueError:
+        packages = []
+    bad = [package for package in packages if package.get("vulns")]
+    for package in bad:
+        for found in package["vulns"]:
+            say(f"{package['name']} {package['version']}: {found['id']}")
+    asked = [package for package in packages if "skip_reason" not in package]
+    say(f"dependencies: {len(asked)} of {len(packages)} audited, {len(bad)} with vulnerabilities")
+    if not asked:
+        say("note: no advisory database answers; run this again where there is a network")
+    return 1 if bad else 0
 
 
 def typecheck(_options):
@@ -181,6 +224,7 @@ TASKS = {
     "start": start,
     "images": images,
     "test": test,
+    "chaos": chaos,
     "lint": lint,
     "typecheck": typecheck,
     "format": format_,
@@ -209,9 +253,12 @@ def main():
     for name, task in TASKS.items():
         command = commands.add_parser(name, description=_summary(task))
         command.set_defaults(task=task)
+        if task is chaos:
+            command.add_argument("--minutes", default="10", help="how long, about")
+            command.add_argument("--seed", default=str(int(time.time())), help="chance, to replay")
     options, rest = parser.parse_known_args()
     options.rest = rest
-    if rest and options.task not in (start, test, bench):
+    if rest and options.task not in (start, test, chaos, bench):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     os.environ.pop("VIRTUAL_ENV", None)  # ours is .venv, whichever the caller has activated
     try:

@@ -36,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="where tests/acceptance runs commands",
     )
     parser.addoption("--chaos-seed", default="1", help="chance that replays, for tests/chaos")
-    parser.addoption("--chaos-long", action="store_true", help="all of tests/chaos, not a sample")
+    parser.addoption("--chaos-minutes", default="0", help="more of tests/chaos, for that long")
     parser.addoption("--chaos-report", default="", help="file for the counts of tests/chaos")
 
 

@@ -2,15 +2,19 @@
 
 import random
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from tests.acceptance.conftest import cli, docked  # noqa: F401 - fixtures
 from tests.chaos.fuse import Fuse
 from tests.chaos.tally import Tally
+
+T = TypeVar("T")
 
 ARTEFACTS = Path(__file__).parents[2] / "chaos-artefacts"
 _tally = Tally()
@@ -54,17 +58,23 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @dataclass(frozen=True)
 class Amount:
-    """How much chaos: `few` in the short form, everything in the long one."""
+    """How much chaos: a few turns in the short form, in the long one as many as there is time."""
 
-    thorough: bool
+    until: float | None
 
-    def __call__(self, few: int, many: int) -> int:
-        return many if self.thorough else few
+    def turns(self, items: Iterable[T], few: int) -> Iterator[T]:
+        for number, item in enumerate(items):
+            if number >= few and (self.until is None or time.monotonic() > self.until):
+                return
+            yield item
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def amount(request: pytest.FixtureRequest) -> Amount:
-    return Amount(request.config.getoption("--chaos-long"))
+    """In the long form each test has its share of the time."""
+    minutes = float(request.config.getoption("--chaos-minutes"))
+    share = 60 * minutes / max(1, request.session.testscollected)
+    return Amount(time.monotonic() + share if minutes else None)
 
 
 @pytest.fixture

@@ -33,8 +33,11 @@ class Tally:
         totals = [sum(int(row[column]) for row in rows) for column in range(2, 3 + len(WRONGS))]
         return [*rows, ["all", "", *map(str, totals)]]
 
+    def text_rows(self) -> list[list[str]]:
+        return [["runtime", "what was done to it", "faults", *WRONGS], *self.rows()]
+
     def text(self) -> list[str]:
-        table = [["runtime", "what was done to it", "faults", *WRONGS], *self.rows()]
+        table = self.text_rows()
         widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
         return [
             "  ".join(

@@ -22,7 +22,7 @@ CROWD = 40
 def test_memory(tmp_path: Path, amount: Amount) -> None:
     """The same in one process: threads wait for each other's locks as processes do."""
     judge = Judge("memory", f"{CROWD} commands at once")
-    for turn in range(amount(1, 10)):
+    for turn in amount.turns(range(1000), 1):
         root = tmp_path / str(turn)
         benches = [_bench(root, number) for number in range(CROWD)]
         with ThreadPoolExecutor(CROWD) as pool:
@@ -90,7 +90,7 @@ def crowd(world: World) -> None:
 def test_everybody_on_one_session(cli: Cli, amount: Amount) -> None:
     """One at a time, whoever it is; the rest wait, and in the end nobody was told a lie."""
     world = World(cli, "local", "commands on one session at once")
-    for _ in range(amount(2, 20)):
+    for _ in amount.turns(range(1000), 2):
         one = world.create()
         acts = ["start", "stop", "start", "status", "start", "stop"]
         running = [cli.popen("session", act, one, "--json") for act in acts]

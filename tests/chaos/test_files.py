@@ -78,15 +78,15 @@ TARGETS = {
 }
 
 
-def damages(path: Path, rng: random.Random, most: int) -> Iterator[tuple[str, Damage]]:
+def damages(path: Path, rng: random.Random) -> Iterator[tuple[str, Damage]]:
+    """Yield everything that can stand in its place, then cuts and flips of all bytes by chance."""
     if os.getuid() == 0:
         yield from STRANGE.items()
     else:
         yield from ((name, act) for name, act in STRANGE.items() if name != "another user's")
     size = path.stat().st_size
-    for length in sorted(rng.sample(range(size), min(most, size))):
-        yield f"cut at {length}", cut(length)
-    for byte in sorted(rng.sample(range(size), min(most, size))):
+    for byte in rng.sample(range(size), size):
+        yield f"cut at {byte}", cut(byte)
         bit = rng.randrange(8)
         yield f"bit {bit} of byte {byte} flipped", flip(byte, bit)
 
@@ -122,8 +122,8 @@ class Place:
 def test_memory(tmp_path: Path, name: str, rng: random.Random, amount: Amount) -> None:
     judge = Judge("memory", f"{name} damaged or replaced")
     sample = Place(tmp_path / "sample")
-    todo = list(damages(sample.target(name), rng, amount(150, 10**6)))
-    for number, (what, damage) in enumerate(todo):
+    todo = enumerate(damages(sample.target(name), rng))
+    for number, (what, damage) in amount.turns(todo, 300):
         place = Place(tmp_path / str(number))
         damage(place.target(name))
         judge.fault()
@@ -184,9 +184,9 @@ def test_local(cli: Cli, name: str, rng: random.Random, amount: Amount) -> None:
         "ledger": cli.state / "ports.json",
     }
     sample = Path(str(places[name]).format(id=one))
-    todo = list(damages(sample, rng, amount(2, 40)))
+    todo = list(damages(sample, rng))
     assert world.run("session", "cleanup").status == 0
-    for what, damage in todo:
+    for what, damage in amount.turns(todo, 15):
         one = world.create()
         path = Path(str(places[name]).format(id=one))
         whole = path.read_bytes()

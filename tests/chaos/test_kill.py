@@ -1,6 +1,7 @@
 """SIGKILL of the real command at its effects: create, start, stop, cleanup."""
 
 import random
+import time
 
 import pytest
 
@@ -21,21 +22,46 @@ ACTS = {
 
 @pytest.mark.parametrize("act", ACTS)
 def test_local(cli: Cli, act: str, rng: random.Random, amount: Amount) -> None:
-    kill_at_effects(World(cli, "local", f"command killed in {act}"), act, rng, amount(6, 1000))
+    kill_at_effects(World(cli, "local", f"command killed in {act}"), act, rng, amount, 6)
 
 
 @pytest.mark.parametrize("act", ACTS)
 def test_docker(docked: Cli, act: str, rng: random.Random, amount: Amount) -> None:
-    kill_at_effects(World(docked, "docker", f"command killed in {act}"), act, rng, amount(3, 1000))
+    kill_at_effects(World(docked, "docker", f"command killed in {act}"), act, rng, amount, 3)
 
 
-def kill_at_effects(world: World, act: str, rng: random.Random, most: int) -> None:
+@pytest.mark.parametrize("runtime", ["local", "docker"])
+def test_at_any_moment(
+    request: pytest.FixtureRequest, runtime: str, rng: random.Random, amount: Amount
+) -> None:
+    """Also while a command waits, or the engine works for it; with all three servers."""
+    cli: Cli = request.getfixturevalue("cli" if runtime == "local" else "docked")
+    world = World(cli, runtime, "command killed at any moment")
+    longest = {"create": 1.2, "start": 1.0, "stop": 0.6, "cleanup": 0.4}
+    for act in amount.turns(list(ACTS) * 250, 4):
+        given, _ = ACTS[act]
+        if given:
+            assert world.run("session", "create", START).status == 0
+        if "stopped" in given:
+            assert world.run("session", "stop").status == 0
+        options = (START,) if act == "create" else ()
+        running = cli.popen("session", act, *options)
+        time.sleep(rng.uniform(0, longest[act] * (5 if runtime == "docker" else 1)))
+        running.kill()
+        running.communicate()
+        world.judge.fault()
+        world.sessions(whole=False)
+        world.cleaned()
+    world.kept()
+
+
+def kill_at_effects(world: World, act: str, rng: random.Random, amount: Amount, few: int) -> None:
     given, command = ACTS[act]
     prepare(world, given)
     total = world.effects(*command)
     world.cleaned()
-    points = sorted(rng.sample(range(1, total + 1), min(most, total)))
-    for at in points:
+    points = rng.sample(range(1, total + 1), total)
+    for at in amount.turns(points, few):
         prepare(world, given)
         world.dies(at, *command)
         world.judge.fault()

@@ -33,7 +33,7 @@ def test_a_pid_that_belongs_to_somebody_else_by_now(
     if os.getuid() != 0:
         lacks(request, "root", "pids can be chosen by root only")
     world = World(cli, "local", "pid used again, reboot")
-    for _ in range(amount(3, 30)):
+    for _ in amount.turns(range(1000), 3):
         one = world.create(START)
         ours = [i.pid for i in process.marked() if i.mark.startswith(one)]
         for pid in ours:
@@ -67,7 +67,7 @@ def with_pid(pid: int) -> Iterator[subprocess.Popen[bytes]]:
 def test_a_clock_that_jumps(request: pytest.FixtureRequest, runtime: str, amount: Amount) -> None:
     cli: Cli = request.getfixturevalue("cli" if runtime == "local" else "docked")
     world = World(cli, runtime, "clock jumping")
-    for turn in range(amount(1, 10)):
+    for turn in amount.turns(range(1000), 1):
         world.create(START)
         for number, act in enumerate(("stop", "start", "status", "cleanup")):
             said = jumping(cli, f"{turn}-{number}", "session", act, "--json")
@@ -95,7 +95,7 @@ def test_a_command_that_was_suspended(
     """Its time is over when it wakes up; its servers have been ready for long."""
     cli: Cli = request.getfixturevalue("cli" if runtime == "local" else "docked")
     world = World(cli, runtime, "command suspended beyond its time")
-    for _ in range(amount(2, 10)):
+    for _ in amount.turns(range(1000), 2):
         running = cli.popen("session", "create", START, *NATS, "--timeout", "2", "--json")
         time.sleep(rng.uniform(0.2, 0.6))
         running.send_signal(signal.SIGSTOP)
@@ -110,7 +110,7 @@ def test_a_command_that_was_suspended(
 
 def test_a_lock_that_is_held_by_a_suspended_command(cli: Cli, amount: Amount) -> None:
     world = World(cli, "local", "lock held by a suspended command")
-    for _ in range(amount(1, 10)):
+    for _ in amount.turns(range(1000), 1):
         one = world.create(START)
         holder = cli.popen("session", "stop", one)
         frozen = _freeze_with_lock(holder, cli.state / "sessions" / one)
@@ -144,7 +144,7 @@ def test_the_state_folder_removed_under_our_feet(
 ) -> None:
     cli: Cli = request.getfixturevalue("cli" if runtime == "local" else "docked")
     world = World(cli, runtime, "state folder removed")
-    for turn in range(amount(2, 15)):
+    for turn in amount.turns(range(1000), 2):
         if turn % 2 == 0:
             world.create(START)
         else:  # while it is being made
@@ -187,7 +187,7 @@ def test_a_file_system_that_fills_up(
 ) -> None:
     """Whatever is still free when it is full, nothing half-made stays."""
     world = World(cli, "local", "file system read-only or full")
-    for free in range(0, 13, 13 // amount(4, 13) or 1):
+    for free in amount.turns([0, 1, 2, 3, 5, 8, 4, 6, 7], 6):
         with small_disk(cli.home / "disk", request, "size=64k") as disk:
             cli.env["SIMBUILDER_STATE_DIR"] = str(disk / "state")
             ballast = disk / "ballast"

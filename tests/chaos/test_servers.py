@@ -56,7 +56,7 @@ def test_local_servers_struck(
     cli: Cli, sign: signal.Signals, rng: random.Random, amount: Amount
 ) -> None:
     world = World(cli, "local", f"server struck by {sign.name}")
-    for _ in range(amount(2, 25)):
+    for _ in amount.turns(range(1000), 2):
         one = world.create(START)
         struck = [i for i in process.marked() if i.mark.startswith(one)]
         leader = rng.random() < 0.3 and sign is not signal.SIGSTOP
@@ -81,7 +81,7 @@ def test_local_servers_struck(
 def test_local_garbage(cli: Cli, words: bytes, amount: Amount) -> None:
     """Somebody else listens on the port of a server that has died, and talks nonsense."""
     world = World(cli, "local", "garbage on a server's port")
-    for _ in range(amount(1, 10)):
+    for _ in amount.turns(range(1000), 1):
         one = world.create(START)
         port = int(cli.variables()["NATS_PORT"])
         os.kill(cli_server(world, one), signal.SIGKILL)
@@ -105,7 +105,7 @@ def test_ports_grabbed_in_a_loop(
 ) -> None:
     cli: Cli = request.getfixturevalue("cli" if runtime == "local" else "docked")
     world = World(cli, runtime, "ports grabbed before the start")
-    for _ in range(amount(2, 20)):
+    for _ in amount.turns(range(1000), 2):
         known = [str(p) for p in world.ledger()[world.bystander].values()]
         argv = [sys.executable, "-c", GRABBER, str(cli.state), *known]
         grabber = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
@@ -136,7 +136,7 @@ DOCKER_ACTS: dict[str, Callable[[str], str]] = {
 
 def test_docker_containers_struck(docked: Cli, rng: random.Random, amount: Amount) -> None:
     world = World(docked, "docker", "container killed, paused, stopped, removed")
-    for act in list(DOCKER_ACTS) * amount(1, 10):
+    for act in amount.turns(list(DOCKER_ACTS) * 100, 4):
         one = world.create(START)
         DOCKER_ACTS[act](f"simbuilder-{one[:8]}-nats-1")
         world.judge.fault()
@@ -157,7 +157,7 @@ def test_docker_engine_silent_in_the_middle(
     world = World(docked, "docker", f"engine silent in {act}")
     with door(tmp_path) as engine:
         docked.env["DOCKER_HOST"] = engine.url
-        for _ in range(amount(1, 15)):
+        for _ in amount.turns(range(1000), 1):
             if act != "create":
                 world.create(START)
             if act == "start":

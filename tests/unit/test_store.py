@@ -47,7 +47,7 @@ def test_a_record_that_is_a_folder_or_another_sessions_is_broken(tmp_path: Path)
     with pytest.raises(StateError, match="is missing"):
         store.load(session_id(1))
     record.mkdir()
-    with pytest.raises(StateError, match="cannot be read"):
+    with pytest.raises(StateError, match="is not a plain file"):
         store.load(session_id(1))
 
 

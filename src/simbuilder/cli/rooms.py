@@ -1,5 +1,6 @@
 """Puts the rooms together for one command: the only place that knows every implementation."""
 
+import binascii
 import errno
 import os
 import uuid
@@ -82,14 +83,12 @@ def rooms(emit: EventSink) -> Rooms:
     manager = SessionManager(store, ports, runtimes, makers, emit, folder)
 
     def verifier() -> "Verifier":
-        import secrets
-
         from simbuilder.runtimes.canaries import RealCanaries
         from simbuilder.sessions.verifier import Verifier
 
         return Verifier(
             *(store, ports, runtimes, RealCanaries(), emit),
-            token=lambda: secrets.token_hex(4),
+            token=lambda: os.urandom(4).hex(),
             secret=new_secret,
         )
 
@@ -102,12 +101,10 @@ def new_secret(service: str) -> str:
     Not `token_urlsafe`: one in 64 of those starts with a dash, and Neo4j's tool, in the official
     image too, takes it for an option.
     """
-    import base64  # these two cost 4 ms, and only `create` needs them
-    import secrets
-
+    # os.urandom is what the module `secrets` takes too; loading that costs 4 ms
     if service == "azurite":
-        return base64.b64encode(secrets.token_bytes(64)).decode()
-    return secrets.token_hex(24)
+        return binascii.b2a_base64(os.urandom(64), newline=False).decode()
+    return os.urandom(24).hex()
 
 
 def choose_runtime(wanted: str | None, made: Rooms) -> Choice:

@@ -94,9 +94,9 @@ class RealCanaries:
     def advertised(self, session: Session, service: str) -> tuple[str, ...]:
         """Return each `host:port` the server sends clients to, wherever they connected.
 
-        Empty if it sends them nowhere. Neo4j is asked for its routing table. ArcadeDB has none to
-        show, so its route is followed, and this is where it ended: it names `localhost`, a client
-        arrives at 127.0.0.1.
+        Empty if it sends them nowhere: NATS alone, and Azurite, which is not even asked. Neo4j is
+        asked for its routing table. ArcadeDB has none to show, so its route is followed, and this
+        is where it ended: it names `localhost`, a client arrives at 127.0.0.1.
         """
         with _asking(session, service) as server:
             return server.advertised(session)

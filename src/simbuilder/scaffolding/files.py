@@ -13,7 +13,7 @@ from pathlib import Path
 from simbuilder.scaffolding import process
 from simbuilder.scaffolding.exceptions import BusyError, StateError
 
-_POLL_S = 0.005
+_POLL_S = 0.001
 _TEMPORARY = ".simbuilder-tmp"
 _LARGEST = 1 << 20
 _KEEPS_FOLDER = (
@@ -75,17 +75,20 @@ def read_private(path: Path) -> str:
         os.close(descriptor)
 
 
-def write_atomic(path: Path, text: str) -> None:
-    """Replace `path` with `text`, mode 0600: a reader, or a crash, sees the old or the new whole.
+def write_atomic(path: Path, text: str, durable: bool = False) -> None:
+    """Replace `path` with `text`, mode 0600: a reader, or a killed writer, sees old or new whole.
 
-    A symlink at `path` is replaced, never followed. Raises `OSError`; then `path` is unchanged.
+    What is `durable` also survives that the machine stops; that takes the disk milliseconds, and is
+    for what cannot be made anew. A symlink at `path` is replaced, never followed. Raises `OSError`;
+    then `path` is unchanged.
     """
     temporary, descriptor = _temporary(path)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(descriptor)
             temporary.replace(path)
     except BaseException:
         with suppress(FileNotFoundError):
@@ -177,36 +180,48 @@ def folder_lock(
 
 def _lock(path: Path, timeout_s: float, what: str, on_wait: Callable[[str], None] | None) -> int:
     deadline = time.monotonic() + timeout_s
-    waited = False
+    while True:
+        descriptor = _open_folder(path, deadline)
+        try:
+            while not _try_lock(descriptor):
+                if time.monotonic() >= deadline:
+                    raise BusyError(
+                        f"another simbuilder command is working on {what}{_who(path)}",
+                        f"it still was after {timeout_s:g} s; run this again when it has finished",
+                    )
+                if on_wait is not None:
+                    on_wait(_who(path))
+                    on_wait = None
+                time.sleep(_POLL_S)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        # The folder may have been removed, even remade, while we waited for the old one.
+        if _same_folder(descriptor, path):
+            return descriptor
+        os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _open_folder(path: Path, deadline: float) -> int:
     while True:
         try:
             make_private_folder(path)
-            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except (FileNotFoundError, FileExistsError, NotADirectoryError):
             if os.path.lexists(path) and (path.is_symlink() or not path.is_dir()):
                 raise StateError(
                     f"{path} is not a folder of SimBuilder's", "move it away, then try again"
                 ) from None
             if time.monotonic() >= deadline + _POLL_S:
-                raise
-            continue  # another holder removed the folder, or a parent, just now
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # The folder may have been removed, even remade, while we waited for the old one.
-            if _same_folder(descriptor, path):
-                return descriptor
-            os.close(descriptor)
-        except BlockingIOError:
-            os.close(descriptor)
-            if time.monotonic() >= deadline:
-                raise BusyError(
-                    f"another simbuilder command is working on {what}{_who(path)}",
-                    f"it still was after {timeout_s:g} s; run this again when it has finished",
-                ) from None
-            if on_wait is not None and not waited:
-                on_wait(_who(path))
-            waited = True
-            time.sleep(_POLL_S)
+                raise  # otherwise another holder removed the folder, or a parent, just now
 
 
 def _who(path: Path) -> str:

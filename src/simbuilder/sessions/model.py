@@ -262,6 +262,9 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
 }
 
 
+_SHOWN = ("name", "runtime", "created_at", "engine", "host", "published", "owner", "reason")
+
+
 def _check_values(data: Mapping[str, Any]) -> None:
     if not is_session_id(data["id"]):
         raise ValueError("has no valid 'id'")
@@ -278,3 +281,6 @@ def _check_values(data: Mapping[str, Any]) -> None:
         raise ValueError("has no valid 'secrets'")
     if not all(isinstance(image, str) for image in data["images"].values()):
         raise ValueError("has no valid 'images'")
+    texts = [data[key] for key in _SHOWN if data[key] is not None]
+    if not all(t.isprintable() for t in (*texts, *data["images"].values(), *secrets.values())):
+        raise ValueError("holds a control character")

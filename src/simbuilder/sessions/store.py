@@ -82,15 +82,15 @@ class SessionStore:
         Raises `StateError` if something else stands in their place.
         """
         folder = make_private_folder(self.folder(session.id))
+        self._write(folder / ENV_FILE, envfile.render(session))
         record = json.dumps(to_record(session), indent=1) + "\n"
-        for path, text in (
-            (folder / ENV_FILE, envfile.render(session)),
-            (folder / RECORD_FILE, record),
-        ):
-            try:
-                write_atomic(path, text)
-            except IsADirectoryError:
-                raise StateError(f"{path} is a folder", "move it away, then try again") from None
+        self._write(folder / RECORD_FILE, record, durable=True)
+
+    def _write(self, path: Path, text: str, durable: bool = False) -> None:
+        try:
+            write_atomic(path, text, durable)
+        except IsADirectoryError:
+            raise StateError(f"{path} is a folder", "move it away, then try again") from None
 
     def load(self, session_id: str) -> Session:
         """Return a session. Raises `StateError` for a record that is missing or unusable."""
