@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.crowd import bench_crowds
 from benchmarks.docker import bench_docker
 from benchmarks.measure import PYTHON, Home, report, timed
 from simbuilder.runtimes import probes
@@ -199,7 +200,7 @@ def main() -> int:
     cache = core_settings(read_environment(Path.cwd())).cache_dir
     with _home(cache) as home:
         bare = BareServers(home.folder, cache)
-        good = [bench_list(home), bench_session(home, bare)]
+        good = [bench_list(home), bench_session(home, bare), *bench_crowds(home)]
         if images := _test_images():
             with _home(cache, "docker") as other:
                 good += bench_docker(other, home, images)

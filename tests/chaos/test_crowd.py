@@ -1,5 +1,6 @@
 """Many commands at once: on sessions of their own, and on the same one."""
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -40,9 +41,47 @@ def test_memory(tmp_path: Path, amount: Amount) -> None:
         judge.expect("leaks", not (root / "state").exists(), "state is left")
 
 
-def _bench(root: Path, number: int) -> Bench:
-    folder = root / f"project-{number}"
-    (folder / ".git").mkdir(parents=True)
+def test_nobody_reaps_what_is_just_being_made(tmp_path: Path, amount: Amount) -> None:
+    """A record that another command is about to write looks like one that was never finished."""
+    judge = Judge("memory", "reaping while sessions are made")
+    for turn in amount.turns(range(1000), 3):
+        root = tmp_path / str(turn)
+        benches = [_bench(root, number) for number in range(CROWD)]
+        reaper, over = _bench(root, CROWD), threading.Event()
+
+        def reap(reaper: Bench = reaper, over: threading.Event = over) -> None:
+            while not over.is_set():
+                reaper.manager.cleaner.reap()
+
+        thread = threading.Thread(target=reap)
+        thread.start()
+        try:
+            with ThreadPoolExecutor(4) as pool:
+                made = list(pool.map(lambda bench: bench.create(start=False), benches))
+        finally:
+            over.set()
+            thread.join()
+        judge.fault(CROWD)
+        found = {session.id for session in reaper.store.load_all()[0]}
+        judge.expect("lost writes", found == set(made), set(made) - found)
+        said = [event.message for event in reaper.events if event.subject == "reaped"]
+        judge.expect("foreign", not said, said)
+
+
+def test_reuse_at_once_makes_one_session(tmp_path: Path, amount: Amount) -> None:
+    judge = Judge("memory", "create --reuse at once")
+    for turn in amount.turns(range(1000), 5):
+        root = tmp_path / str(turn)
+        benches = [_bench(root, number, "shared") for number in range(10)]
+        with ThreadPoolExecutor(10) as pool:
+            made = set(pool.map(lambda bench: bench.create(start=False, reuse=True), benches))
+        judge.fault(10)
+        judge.expect("collisions", len(made) == 1, made)
+
+
+def _bench(root: Path, number: int, name: str = "") -> Bench:
+    folder = root / (name or f"project-{number}")
+    (folder / ".git").mkdir(parents=True, exist_ok=True)
     return Bench(root / "state", folder, first=1 + 1000 * number)
 
 

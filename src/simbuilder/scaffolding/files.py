@@ -14,6 +14,7 @@ from simbuilder.scaffolding import process
 from simbuilder.scaffolding.exceptions import BusyError, StateError
 
 _POLL_S = 0.001
+_VANISHING_S = 1.0
 _TEMPORARY = ".simbuilder-tmp"
 _LARGEST = 1 << 20
 _KEEPS_FOLDER = (
@@ -220,7 +221,7 @@ def _open_folder(path: Path, deadline: float) -> int:
                 raise StateError(
                     f"{path} is not a folder of SimBuilder's", "move it away, then try again"
                 ) from None
-            if time.monotonic() >= deadline + _POLL_S:
+            if time.monotonic() >= deadline + _VANISHING_S:
                 raise  # otherwise another holder removed the folder, or a parent, just now
 
 

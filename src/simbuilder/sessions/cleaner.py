@@ -157,7 +157,10 @@ class Cleaner:
     def _finish(self, session_id: str) -> None:
         """Finish a removal, or the making of a record, that was broken off; its lock is held."""
         if not self._store.recorded(session_id):
-            if not self._runtimes.remember(session_id):  # else it is an orphan: it may hold data
+            # an empty one may be about to be filled; one that was started is an orphan with data
+            if any(self._store.folder(session_id).iterdir()) and not self._runtimes.remember(
+                session_id
+            ):
                 self._store.forget(session_id)
                 self._tell(session_id, "removed what an interrupted command left of")
         elif self._store.removing(session_id):

@@ -40,6 +40,7 @@ from simbuilder.sessions.store import Broken, SessionStore
 from simbuilder.sessions.view import Report, SessionView, half_removed, problems_of
 
 PORT_REPLACEMENTS = 3
+REAPERS_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,8 @@ class SessionManager:
             if request.name is not None:
                 self._check_name_is_free(request.name)
             session_id = self._makers.session_id()
-            held.enter_context(self._store.lock(session_id, 0, self._emit))
+            # nobody knows the id yet, but a command that reaps may look into the new folder
+            held.enter_context(self._store.lock(session_id, REAPERS_S, self._emit))
             session = Session(
                 id=session_id,
                 name=request.name,
