@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from simbuilder.scaffolding import dotenv, process
+from tests.terminals import at_terminal
 
 COMMAND = str(Path(sys.executable).with_name("simbuilder"))
 
@@ -36,10 +37,11 @@ class Answer:
 class Cli:
     """Runs commands in one checkout of one user, and knows what that user's servers are."""
 
-    def __init__(self, home: Path, folder: Path) -> None:
+    def __init__(self, home: Path, folder: Path, terminal: str = "plain") -> None:
         self.home = home
         self.folder = folder
-        self.env = {**os.environ, "HOME": str(home), "PYTHONUNBUFFERED": "1"}
+        self.env = at_terminal(terminal, os.environ)
+        self.env |= {"HOME": str(home), "PYTHONUNBUFFERED": "1"}
         self.env["SIMBUILDER_RUNTIME"] = "local"  # an engine that happens to run changes nothing
         for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME"):
             self.env.pop(name, None)
@@ -99,11 +101,11 @@ class Cli:
 
 
 @pytest.fixture
-def cli(tmp_path: Path, local_servers: Path) -> Iterator[Cli]:
+def cli(tmp_path: Path, local_servers: Path, request: pytest.FixtureRequest) -> Iterator[Cli]:
     home, folder = tmp_path / "home", tmp_path / "project"
     home.mkdir()
     (folder / ".git").mkdir(parents=True)
-    made = Cli(home, folder)
+    made = Cli(home, folder, request.config.getoption("--terminal"))
     yield made
     for server in made.servers():
         os.kill(server.pid, signal.SIGKILL)

@@ -9,8 +9,10 @@ from simbuilder.scaffolding.exceptions import BusyError
 from simbuilder.scaffolding.files import (
     folder_lock,
     make_private_folder,
+    read_private,
     remove_if_empty,
     remove_tree,
+    sweep,
     write_atomic,
 )
 
@@ -41,6 +43,41 @@ def test_a_symlink_is_replaced_not_followed(tmp_path: Path) -> None:
     write_atomic(tmp_path / "link", "new")
     assert target.read_text() == "precious"
     assert not (tmp_path / "link").is_symlink()
+
+
+def test_only_plain_files_of_ours_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    write_atomic(path, "text")
+    assert read_private(path) == "text"
+    (tmp_path / "link").symlink_to(path)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "large").write_bytes(b"x" * (1 << 20) + b"x")
+    (tmp_path / "binary").write_bytes(b"\xff")
+    refusals = {
+        "link": "is a symbolic link",
+        "pipe": "is not a plain file",
+        ".": "is not a plain file",
+        "large": "is far too large",
+        "binary": "is not UTF-8 text",
+    }
+    for name, why in refusals.items():
+        with pytest.raises(ValueError, match=why):
+            read_private(tmp_path / name)
+    with pytest.raises(FileNotFoundError):
+        read_private(tmp_path / "absent")
+
+
+def test_only_what_dead_writers_left_is_swept(tmp_path: Path) -> None:
+    left = tmp_path / ".f.1-2.simbuilder-tmp"
+    alive = tmp_path / ".f.1-3.simbuilder-tmp"
+    for path in (left, alive, tmp_path / ".f", tmp_path / "f.simbuilder-tmp"):
+        path.touch()
+    os.mkfifo(tmp_path / ".pipe.simbuilder-tmp")
+    with alive.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert sweep(tmp_path) == [tmp_path / ".pipe.simbuilder-tmp", left]
+    assert alive.exists()
+    assert sweep(tmp_path / "absent") == []
 
 
 def test_removing_a_tree_does_not_follow_symlinks(tmp_path: Path) -> None:

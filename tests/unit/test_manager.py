@@ -293,3 +293,21 @@ def test_a_cleanup_that_fails_keeps_record_and_ports_for_the_next_one(
     bench.runtime.immortal.clear()
     bench.manager.cleaner.cleanup(one, 1)
     assert not bench.store.root.exists()
+
+
+def test_a_ledger_of_a_newer_version_stops_a_cleanup_before_it_begins(
+    tmp_path: Path, bench: Bench
+) -> None:
+    one = bench.create()
+    (tmp_path / "state" / "ports.json").write_text('{"version": 2}')
+    with pytest.raises(NewerStateError, match="ledger"):
+        bench.manager.cleaner.cleanup(one, 1)
+    assert bench.manager.status(one).view.state is State.RUNNING
+
+
+def test_what_is_being_removed_is_not_reused(bench: Bench) -> None:
+    one = bench.create()
+    bench.runtime.immortal.add(one)
+    with pytest.raises(StillRunningError):
+        bench.manager.cleaner.cleanup(one, 1)
+    assert bench.create(reuse=True) != one

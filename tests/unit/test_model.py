@@ -72,6 +72,18 @@ def test_a_damaged_record_is_refused(change: dict[str, Any]) -> None:
             from_record(other)
 
 
+def test_a_single_bit_is_enough_to_be_damaged() -> None:
+    text = json.dumps(to_record(session())).encode()
+    for number in range(8 * len(text)):
+        data = bytearray(text)
+        data[number // 8] ^= 1 << number % 8
+        try:
+            found = from_record(json.loads(data.decode()))
+        except ValueError:
+            continue
+        assert found == session()  # what was hit is the name of the seal itself
+
+
 @pytest.mark.parametrize("name", ["a", "demo", "My-Lab_2", "x" * 40, "decade", "cafe"])
 def test_good_names(name: str) -> None:
     assert check_name(name) == name

@@ -202,17 +202,18 @@ def sessions(draw: st.DrawFn) -> Session:
     services = draw(st.sets(st.sampled_from(catalog.PROFILES["default"]), min_size=1))
     keys = catalog.endpoint_keys()
     numbers = draw(st.sets(PORTS, min_size=len(keys), max_size=len(keys)))
-    images = draw(st.dictionaries(st.sampled_from(sorted(services)), ANY_TEXT))
+    images = draw(st.dictionaries(st.sampled_from(sorted(services)), PRINTABLE))
     texts = {
-        key: draw(ANY_TEXT)
-        for key in ("runtime", "folder", "created_at", "engine", "host", "owner", "reason")
+        key: draw(PRINTABLE)
+        for key in ("runtime", "created_at", "engine", "host", "published", "owner", "reason")
     }
     return Session(
         id=str(draw(st.uuids(version=4))),
-        name=draw(st.none() | ANY_TEXT),
+        name=draw(st.none() | PRINTABLE),
+        folder=draw(ANY_TEXT),  # the one text that others choose
         services=tuple(sorted(services)),
         ports=dict(zip(keys, numbers, strict=True)),
-        secrets={service: draw(ANY_TEXT.filter(bool)) for service in sorted(services)},
+        secrets={service: draw(PRINTABLE.filter(bool)) for service in sorted(services)},
         images=images,
         **texts,
     )

@@ -4,7 +4,8 @@ import gc
 import os
 import signal
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -49,21 +50,75 @@ def root(
 
 
 def main() -> int:
-    """Run the command line and return its exit status; every way out leads through here."""
+    """Run the command line and return its exit status; every way out leads through here.
+
+    SIGINT raises `KeyboardInterrupt` in here only: before and after nothing could answer it.
+    """
     from simbuilder.cli import render
 
     gc.disable()  # a command ends before its garbage matters; saves 20 ms of a session start
     render.prepare_streams()
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        status = app(standalone_mode=False)
-        return int(status or 0)
-    except typer.TyperException as error:  # how typer says that the arguments are wrong
-        return render.usage_error(error.format_message(), sys.argv[1:])
+        with _ctrl_c():
+            return _answer(sys.argv[1:])
     except (KeyboardInterrupt, typer.Abort):
         return 130
-    except render.ReaderLeft:
+    except (render.ReaderLeft, BrokenPipeError):
         return 128 + signal.SIGPIPE
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):  # how typer ends a help nobody reads
+            return 128 + signal.SIGPIPE
+        return ended.code if isinstance(ended.code, int) else 1
+
+
+def _answer(arguments: list[str]) -> int:
+    from simbuilder.cli import render
+
+    try:
+        status = int(app(arguments, standalone_mode=False) or 0)
+        sys.stdout.flush()  # the help, say; results have seen to that themselves
+        return status
+    except typer.TyperException as error:  # how typer says that the arguments are wrong
+        return render.usage_error(error.format_message(), arguments)
+    except (typer.Abort, render.ReaderLeft, BrokenPipeError):
+        raise
+    except OSError as error:  # a full disk behind the help; commands explain their own
+        render.talk(f"error: the output could not be written: {error.strerror}")
+        return 1
+    except Exception as error:  # noqa: BLE001 - what is left is a defect of ours, and says so
+        if isinstance(error.__cause__, KeyboardInterrupt):  # Python 3.11, while it makes a class
+            return 130
+        from simbuilder.cli.defect import confess
+
+        return confess(error, arguments)
+
+
+@contextmanager
+def _ctrl_c() -> Iterator[None]:
+    """Let SIGINT interrupt what runs within, unless it is ignored as in a background job."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        yield
+        return
+    sys.unraisablehook = _press_again
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _press_again(lost: "sys.UnraisableHookArgs") -> None:
+    """Repeat in a millisecond a Ctrl-C that met a callback, out of which Python raises nothing.
+
+    Most callbacks run when a module has been imported.
+    """
+    if lost.exc_type is not KeyboardInterrupt:
+        sys.__unraisablehook__(lost)
+        return
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.001)
 
 
 def entry() -> NoReturn:
@@ -73,7 +128,7 @@ def entry() -> NoReturn:
     """
     status = main()
     for stream in (sys.stdout, sys.stderr):
-        with suppress(BrokenPipeError):
+        with suppress(OSError):  # whoever cannot be told has been answered by the exit status
             stream.flush()
     os._exit(status)
 

@@ -277,7 +277,8 @@ def _check_values(data: Mapping[str, Any]) -> None:
     if set(ports) != set(keys) or len(set(numbers)) != len(keys):
         raise ValueError("has no valid 'ports'")
     secrets = data["secrets"]
-    if not all(isinstance(secrets.get(s), str) and secrets[s] for s in data["services"]):
+    texts_only = all(isinstance(secret, str) for secret in secrets.values())
+    if not texts_only or not all(secrets.get(s) for s in data["services"]):
         raise ValueError("has no valid 'secrets'")
     if not all(isinstance(image, str) for image in data["images"].values()):
         raise ValueError("has no valid 'images'")
