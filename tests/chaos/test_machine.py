@@ -90,16 +90,17 @@ def jumping(cli: Cli, seed: str, *args: str) -> Answer:
 
 @pytest.mark.parametrize("runtime", ["local", "docker"])
 def test_a_command_that_was_suspended(
-    request: pytest.FixtureRequest, runtime: str, rng: random.Random, amount: Amount
+    request: pytest.FixtureRequest, runtime: str, amount: Amount
 ) -> None:
     """Its time is over when it wakes up; its servers have been ready for long."""
     cli: Cli = request.getfixturevalue("cli" if runtime == "local" else "docked")
     world = World(cli, runtime, "command suspended beyond its time")
     for _ in amount.turns(range(1000), 2):
-        running = cli.popen("session", "create", START, *NATS, "--timeout", "2", "--json")
-        time.sleep(rng.uniform(0.2, 0.6))
+        running = cli.popen("session", "create", START, *NATS, "--timeout", "1", "--json")
+        while running.poll() is None and not world.victim_starts():
+            time.sleep(0.001)
         running.send_signal(signal.SIGSTOP)
-        time.sleep(2.5)
+        time.sleep(1.5)
         running.send_signal(signal.SIGCONT)
         out, err = running.communicate(timeout=60)
         world.judge.fault()

@@ -91,6 +91,8 @@ def aftermath(judge: Judge, world: World, before: dict[str, bytes]) -> None:
     judge.expect("lies", ledger == {s.id: s.ports for s in sessions}, ledger)
     for view in views:
         judge.expect("lies", truthful(world, view.session, view.state), view.state)
+        kept = view.env_file.exists() or view.state is State.REMOVING
+        judge.expect("lies", kept, "a session without its env file")
     judge.expect("leaks", not stray_files(world), stray_files(world))
     for session in sessions:
         if session.id != world.bystander:

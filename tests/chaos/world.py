@@ -80,6 +80,11 @@ class World:
             clients.bus_write(self.cli.variables(), "acknowledged")
         return str(made.data()["session"]["id"])
 
+    def victim_starts(self) -> bool:
+        """True once something of another session than the bystander is started."""
+        marks = [i.mark for i in process.marked() if f":{self.cli.state}/" in i.mark]
+        return any(not mark.startswith(self.bystander) for mark in marks)
+
     # --- judging ---------------------------------------------------------------------------
 
     def sessions(self, whole: bool = True) -> list[dict[str, Any]]:
