@@ -212,7 +212,8 @@ def bench(options):
 
 def clean(_options):
     """Remove .venv and tool caches; sessions are left alone."""
-    for name in (".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache"):
+    caches = (".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", "chaos-artefacts")
+    for name in (".venv", *caches):
         shutil.rmtree(ROOT / name, ignore_errors=True)
     for path in [*ROOT.glob(".coverage*"), *ROOT.rglob("__pycache__")]:
         shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -10,6 +10,7 @@ import pytest
 
 from simbuilder.scaffolding.exceptions import SimBuilderError
 from tests.acceptance.conftest import COMMAND, Cli
+from tests.chaos.tally import WRONGS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -68,9 +69,9 @@ def test_every_command_is_documented(cli: Cli) -> None:
 def test_every_option_named_in_the_documents_exists(cli: Cli) -> None:
     texts = "".join(
         cli("session", name, "--help").out
-        for name in ("create", "start", "stop", "list", "status", "cleanup")
+        for name in ("create", "start", "stop", "list", "status", "cleanup", "verify")
     )
-    texts += cli("--help").out
+    texts += cli("--help").out + cli("check", "--help").out
     for option in set(re.findall(r"`(--[a-z-]+)", SESSIONS + README)):
         assert option in texts, option
 
@@ -83,6 +84,7 @@ def test_tasks_are_listed_one_line_each() -> None:
         "start",
         "images",
         "test",
+        "chaos",
         "lint",
         "typecheck",
         "format",
@@ -108,3 +110,14 @@ def test_every_error_has_an_entry_under_troubleshooting() -> None:
     page = (ROOT / "docs" / "troubleshooting.md").read_text()
     for code in every_code(SimBuilderError) - {SimBuilderError.code}:
         assert f"| `{code}` |" in page, code
+
+
+def test_the_status_shows_what_chaos_did_and_that_nothing_came_of_it() -> None:
+    evidence = (ROOT / "STATUS.md").read_text().split("<!-- chaos: ")[1].split("<!-- /chaos")[0]
+    assert "every test passed" in evidence
+    rows = [line.strip("| ").split(" | ") for line in evidence.splitlines() if line[:2] == "| "]
+    heads, total = rows[0], [cell.strip() for cell in rows[-1]]
+    assert heads[3:] == list(WRONGS)
+    assert int(total[2]) >= 2000
+    assert total[3:] == ["0"] * len(WRONGS)
+    assert {row[0].strip() for row in rows[1:-1]} == {"memory", "local", "docker"}

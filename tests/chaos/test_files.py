@@ -28,7 +28,7 @@ def cut(length: int) -> Damage:
 def flip(byte: int, bit: int) -> Damage:
     def damage(path: Path) -> None:
         data = bytearray(path.read_bytes())
-        data[byte] ^= 1 << bit
+        data[byte % len(data)] ^= 1 << bit  # a path in it can be a letter shorter this time
         path.write_bytes(data)
 
     return damage

@@ -16,7 +16,7 @@ from simbuilder.scaffolding.files import sweep
 from simbuilder.sessions import current, plan
 from simbuilder.sessions.model import Session, State
 from simbuilder.sessions.plan import Plan
-from simbuilder.sessions.port_manager import PortManager
+from simbuilder.sessions.port_manager import LOCK_TIMEOUT_S, PortManager
 from simbuilder.sessions.result import Event, EventSink
 from simbuilder.sessions.runtime import Runtime
 from simbuilder.sessions.runtimes import Runtimes, unseen_of
@@ -77,16 +77,16 @@ class Cleaner:
             runtimes = self._removable_from(session_id)
             self._ports.reserved()  # raises where a newer version keeps the ledger
             self._emit(Event("begin", session_id[:8], "removing"))
-            self._remove(session_id, runtimes)
+            self._remove(session_id, runtimes, LOCK_TIMEOUT_S)
             self._emit(Event("done", session_id[:8], "removed"))
 
-    def _remove(self, session_id: str, runtimes: Sequence[Runtime]) -> None:
+    def _remove(self, session_id: str, runtimes: Sequence[Runtime], timeout_s: float) -> None:
         folder = self._home(session_id)
         self._store.begin_removal(session_id)
         for runtime in runtimes:
             runtime.remove(session_id)
         current.delete(folder, session_id)
-        with self._ports.transaction():
+        with self._ports.transaction(timeout_s):
             self._ports.release(session_id)
             self._store.forget(session_id)
 
@@ -167,7 +167,7 @@ class Cleaner:
             session = self._loadable(session_id)
             runtimes = self._runtimes.candidates(session)
             if all(runtime.instant and not _runs(runtime, session_id) for runtime in runtimes):
-                self._remove(session_id, runtimes)
+                self._remove(session_id, runtimes, REAP_S)
                 self._tell(session_id, "finished the interrupted removal of")
 
     def _tell(self, session_id: str, what: str) -> None:
