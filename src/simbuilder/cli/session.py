@@ -282,31 +282,14 @@ def verify(
 
 
 def _verified(rooms: "Rooms", session_ids: list[str], timeout_s: float) -> "Result":
-    from simbuilder.sessions.proofs import Outcome
     from simbuilder.sessions.result import Problem, partial, success
 
     verified = rooms.verifier().verify(session_ids, timeout_s)
-    problems = [
-        Problem(
-            "breach" if verdict.outcome is Outcome.BREACH else "not-proved",
-            f"session {one.session.label}: {verdict.proof}: {verdict.detail}",
-            _HINTS[verdict.outcome],
-        )
-        for one in verified
-        for verdict in one.verdicts
-        if verdict.outcome in _HINTS
-    ]
     data = {"sessions": [one.data() for one in verified]}
-    if problems:
-        return partial("session verify", data, tuple(problems))
+    if problems := tuple(problem for one in verified for problem in one.problems()):
+        return partial("session verify", data, problems)
     remarks = () if verified else (Problem("nothing-to-verify", "there is no session"),)
     return success("session verify", data, remarks)
-
-
-_HINTS = {
-    "breach": "remove the session ('simbuilder session cleanup') and create another one",
-    "unproved": "'simbuilder session start' heals a session; then verify it again",
-}
 
 
 def _may_ask() -> bool:

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, LiteralString, Protocol
 
-from simbuilder.runtimes.probes import _reason, bolt_product
+from simbuilder.runtimes.probes import accepts, bolt_product, reason
 from simbuilder.scaffolding.exceptions import CanaryError
 from simbuilder.sessions import catalog
 from simbuilder.sessions.envfile import storage_connection_string
@@ -49,9 +49,8 @@ class RealCanaries:
     """
 
     def __init__(self) -> None:
-        # the drivers would print what `CanaryError` says
-        for driver in ("azure", "neo4j"):
-            logging.getLogger(driver).addHandler(logging.NullHandler())
+        # without a handler Python prints what the SDK says of odd answers; `CanaryError` says it
+        logging.getLogger("azure").addHandler(logging.NullHandler())
 
     def write(self, session: Session, service: str, token: str) -> None:
         """Write one canary of each of the service's `KINDS`."""
@@ -120,7 +119,7 @@ def _asking(session: Session, service: str) -> Iterator[_Server]:
         yield server
     except server.errors() as error:
         raise CanaryError(
-            f"{service} of session {session.label} gave no usable answer: {_reason(error)}",
+            f"{service} of session {session.label} gave no usable answer: {reason(error)}",
             "`simbuilder session status` shows what runs; then run the same command again",
         ) from error
 
@@ -189,7 +188,7 @@ class _Bus:
     def errors(self) -> tuple[type[Exception], ...]:
         from nats.errors import Error
 
-        return (Error, OSError, TimeoutError, *_STUMBLES)
+        return (Error, OSError, *_STUMBLES)
 
     def write(self, session: Session, token: str) -> None:
         async def write() -> None:
@@ -253,6 +252,10 @@ class _Bus:
 @asynccontextmanager
 async def _connected(session: Session) -> AsyncIterator["Client"]:
     from nats.aio.client import Client
+
+    port = session.port("nats.client")
+    if not accepts(port, session.host):  # which nats tries again and again, even if told not to
+        raise ConnectionRefusedError(f"nothing answers on {session.host}:{port}")
 
     # by default nats prints every error
     async def ignore(_: Exception) -> None:
@@ -349,8 +352,7 @@ def _look_at_blobs(session: Session) -> frozenset[str]:
         def read(name: str) -> list[object]:
             return [blobs.get_blob_client(name, "canary").download_blob().readall().decode()]
 
-        containers = blobs.list_containers(name_starts_with=_NAME)
-        return _confirmed((container.name for container in containers), _NAME, read)
+        return _confirmed((c.name for c in blobs.list_containers(_NAME)), _NAME, read)
 
 
 def _look_at_queues(session: Session) -> frozenset[str]:
@@ -360,8 +362,7 @@ def _look_at_queues(session: Session) -> frozenset[str]:
             # peeked, not received, so that it stays for others to read
             return [message.content for message in queues.get_queue_client(name).peek_messages()]
 
-        listed = queues.list_queues(name_starts_with=_NAME)
-        return _confirmed((queue.name for queue in listed), _NAME, read)
+        return _confirmed((q.name for q in queues.list_queues(_NAME)), _NAME, read)
 
 
 def _look_at_tables(session: Session) -> frozenset[str]:
@@ -370,8 +371,8 @@ def _look_at_tables(session: Session) -> frozenset[str]:
         def read(name: str) -> list[object]:
             return [tables.get_table_client(name).get_entity("canary", "canary")["token"]]
 
-        names = (table.name for table in tables.list_tables())
-        return _confirmed((name for name in names if name.startswith(_TABLE)), _TABLE, read)
+        names = (t.name for t in tables.list_tables() if t.name.startswith(_TABLE))
+        return _confirmed(names, _TABLE, read)
 
 
 def _confirmed(names: Iterable[str], prefix: str, read: Callable[[str], Any]) -> frozenset[str]:

@@ -65,7 +65,7 @@ def _bolt(session: Session, timeout_s: float) -> Health:
                 "RETURN 1 AS one", database_=catalog.NEO4J_DATABASE
             ).summary
     except (DriverError, Neo4jError, OSError) as error:
-        return Health(False, problem=_reason(error))
+        return Health(False, problem=reason(error))
     product, version = bolt_product(summary.server.agent)
     return Health(True, product, version, _since(began))
 
@@ -147,7 +147,7 @@ def _nats(session: Session, timeout_s: float) -> Health:
         return asyncio.run(asyncio.wait_for(ask(), timeout_s))
     except (Error, OSError, TimeoutError, ValueError, AttributeError, TypeError) as error:
         # the last two are nats-py's answer to a server that speaks another protocol
-        return Health(False, problem=_reason(error))
+        return Health(False, problem=reason(error))
 
 
 def _azurite(session: Session, timeout_s: float) -> Health:
@@ -172,7 +172,7 @@ def _azurite(session: Session, timeout_s: float) -> Health:
         response = connection.getresponse()
         response.read()
     except (http.client.HTTPException, OSError) as error:
-        return Health(False, problem=_reason(error))
+        return Health(False, problem=reason(error))
     finally:
         connection.close()
     if response.status != 200:
@@ -211,7 +211,7 @@ def _since(began: float) -> float:
     return round((time.monotonic() - began) * 1000, 1)
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """Return the first line of what a driver says, and the next one where that ends in a colon.
 
     The error's type where it says nothing.

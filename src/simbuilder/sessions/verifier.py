@@ -14,16 +14,16 @@ from simbuilder.sessions import current, envfile
 from simbuilder.sessions.model import Footprint, Observed, Session, State, overall
 from simbuilder.sessions.plan import UNSEEN
 from simbuilder.sessions.port_manager import PortManager
-from simbuilder.sessions.proofs import Facts, Tokens, Verdict, judge
-from simbuilder.sessions.result import Event, EventSink
+from simbuilder.sessions.proofs import Facts, Outcome, Tokens, Verdict, judge
+from simbuilder.sessions.result import Event, EventSink, Problem
 from simbuilder.sessions.runtime import Canaries
 from simbuilder.sessions.runtimes import Runtimes, unseen_of
 from simbuilder.sessions.store import RECORD_FILE, SessionStore
 
 STRANGERS = 2
-"""Secrets of others that each server is tried with.
+"""Secrets of others that each server is tried with, and a made-up one before them.
 
-ArcadeDB 26.10 locks a user out for 30 s after five wrong ones (measured).
+Servers that are tried too often lock everybody out for a while; see `canaries` for how often.
 """
 
 _AT_ONCE = 8
@@ -49,6 +49,26 @@ class Verified:
                 for v in self.verdicts
             ],
         }
+
+    def problems(self) -> list[Problem]:
+        """Return a problem for each proof that failed, or could not be made."""
+        return [
+            Problem(code, f"session {self.session.label}: {v.proof}: {v.detail}", hint)
+            for v in self.verdicts
+            for code, hint in filter(None, [_PROBLEMS.get(v.outcome)])
+        ]
+
+
+_PROBLEMS = {
+    Outcome.BREACH: (
+        "breach",
+        "remove the session ('simbuilder session cleanup') and create another one",
+    ),
+    Outcome.UNPROVED: (
+        CanaryError.code,
+        "'simbuilder session start' heals a session; then verify it again",
+    ),
+}
 
 
 @dataclass
@@ -107,7 +127,7 @@ class Verifier:
                 self._look(everybody, running, asked)
                 self._knock(mine, everybody, running, asked)
             finally:
-                self._remove(mine, running)
+                self._remove(mine, running, tokens)
             facts = self._facts(everybody, seen, tokens, asked)
         return [
             Verified(
@@ -200,14 +220,19 @@ class Verifier:
                 future.result()
         self._emit(Event("done", what, "done"))
 
-    def _remove(self, mine: Sequence[Session], running: dict[str, tuple[str, ...]]) -> None:
-        """Remove the sessions' own canaries, also those of a run that was killed."""
+    def _remove(
+        self,
+        mine: Sequence[Session],
+        running: dict[str, tuple[str, ...]],
+        written: Mapping[str, str],
+    ) -> None:
+        """Remove the sessions' own canaries, half-written ones and those of a killed run too."""
 
         def remove(session: Session, service: str) -> None:
             own = session.id.replace("-", "")
             found = self._canaries.found(session, service).values()
             tokens = {t for kind in found for t in kind if t.startswith(own)}
-            self._canaries.remove(session, service, tokens)
+            self._canaries.remove(session, service, tokens | {written[session.id]})
 
         self._ask("remove canaries", mine, running, {s.id: _Asked() for s in mine}, remove)
 
