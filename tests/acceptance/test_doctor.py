@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -194,12 +195,24 @@ def locked(folder: Path) -> Iterator[int]:
 
 
 def test_a_range_without_a_free_block(cli: Cli) -> None:
-    cli.env |= {"SIMBUILDER_PORT_RANGE_START": "31000", "SIMBUILDER_PORT_RANGE_END": "31009"}
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        start = somebody.getsockname()[1]
+        cli.env["SIMBUILDER_PORT_RANGE_START"] = str(start)
+        cli.env["SIMBUILDER_PORT_RANGE_END"] = str(start + 9)
+        row = failing(cli)
+        assert row["name"] == "ports"
+        assert row["detail"].startswith("0 of 1 blocks")
+        mends(cli, row)
+
+
+def test_ports_of_stopped_sessions_are_not_free(cli: Cli) -> None:
+    def free() -> int:
+        return int(rows(examined(cli), "ports")[0]["detail"].split()[0])
+
+    cli.env |= {"SIMBUILDER_PORT_RANGE_START": "22000", "SIMBUILDER_PORT_RANGE_END": "22029"}
+    before = free()
     assert cli("session", "create", *NATS).status == 0
-    row = failing(cli)
-    assert row["name"] == "ports"
-    assert row["detail"].startswith("0 of 1 blocks")
-    mends(cli, row)
+    assert free() == before - 1
 
 
 def test_a_range_that_outgoing_connections_share(cli: Cli) -> None:
@@ -229,8 +242,8 @@ def test_a_disk_that_a_session_has_filled(
         assert row["name"] == "disk"
         assert row["mend"] == f"simbuilder session cleanup {session_id[:8]}"
         mends(cli, row)
-        assert cli("session", "cleanup", "--all", "--yes").status == 0
     finally:
+        cli("session", "cleanup", "--all", "--yes")
         subprocess.run(["umount", "--lazy", str(small)], check=True)
 
 
@@ -242,7 +255,7 @@ def apart(cli: Cli, request: pytest.FixtureRequest, kind: str, first: str) -> An
     assert time.monotonic() - began < 5
     if "unshare" in done.stderr:
         lacks(request, "docker", "changing the machine for one command needs a namespace")
-    return Answer(done.returncode, done.out if hasattr(done, "out") else done.stdout, done.stderr)
+    return Answer(done.returncode, done.stdout, done.stderr)
 
 
 def test_memory_for_less_than_one_more_session(
@@ -306,32 +319,39 @@ def test_an_engine_that_hangs(docked: Cli, tmp_path: Path) -> None:
     manager = tmp_path / "bin" / "systemctl"
     manager.write_text(f'#!/bin/sh\n[ "$*" = "restart docker" ] && rm {hangs}\n')
     manager.chmod(0o755)
-    said = examined(docked)
-    assert said.status == 3
-    for row in rows(said, "engine"):
-        assert not row["ok"]
-        assert "did not answer within 2 s" in row["detail"]
-        assert row["mend"] == "systemctl restart docker"
-    assert session_id[:8] in rows(said, "engine")[-1]["detail"]
-    assert rows(said, "orphans")[0]["ok"]
-    mends(docked, rows(said, "engine")[0])
+    try:
+        said = examined(docked)
+        assert said.status == 3
+        for row in rows(said, "engine"):
+            assert not row["ok"]
+            assert "did not answer within 2 s" in row["detail"]
+            assert row["mend"] == "systemctl restart docker"
+        assert session_id[:8] in rows(said, "engine")[-1]["detail"]
+        assert rows(said, "compose")[0]["mend"] == ""  # it is not missing
+        assert rows(said, "orphans")[0]["ok"]
+        mends(docked, rows(said, "engine")[0])
+    finally:
+        hangs.unlink(missing_ok=True)
 
 
 def test_an_engine_that_answers_but_does_not_show_what_runs(docked: Cli, tmp_path: Path) -> None:
     started(docked)
-    docker_that(tmp_path, docked, 'case "$*" in *"ps --all"*) exec sleep 61 ;; esac')
-    said = examined(docked)
+    docker_that(tmp_path, docked, 'case "$*" in *"ps --all"*) exec sleep 67 ;; esac')
+    try:
+        said = examined(docked)
+    finally:
+        docked.env["PATH"] = os.environ["PATH"]
     assert [r["name"] for r in said.data()["checks"] if not r["ok"]] == ["orphans", "records"]
-    assert subprocess.run(["pgrep", "-f", "^sleep 61"], capture_output=True).stdout == b""
-    docked.env["PATH"] = os.environ["PATH"]
+    assert subprocess.run(["pgrep", "-f", "^sleep 67"], capture_output=True).stdout == b""
     assert examined(docked).status == 0
 
 
 def test_containers_are_measured_and_missed(docked: Cli) -> None:
     session_id = started(docked)
-    said = examined(docked)
-    assert said.status == 0, said.out
-    assert f"{session_id[:8]} uses " in rows(said, "memory")[0]["detail"]
+    # on a busy machine the engine may take longer to measure than the doctor waits
+    details = (rows(examined(docked), "memory")[0]["detail"] for _ in range(20))
+    measured = next(d for d in details if "could not be measured" not in d)
+    assert f"{session_id[:8]} uses " in measured
     docker("kill", f"simbuilder-{session_id[:8]}-nats-1")
     row = failing(docked)
     assert "nats (exit status 137)" in row["detail"]
@@ -340,3 +360,12 @@ def test_containers_are_measured_and_missed(docked: Cli) -> None:
     row = failing(docked)
     assert row["name"] == "orphans"
     mends(docked, row)
+
+
+def test_compose_that_is_too_old(docked: Cli, tmp_path: Path) -> None:
+    docker_that(tmp_path, docked, '[ "$1" = compose ] && { echo 2.20.3; exit; }')
+    row = failing(docked)
+    assert row["name"] == "compose"
+    assert row["detail"].startswith("Docker Compose 2.20.3 is too old")
+    assert row["mend"] == "sudo apt-get install docker-compose-plugin"
+    docked.env["PATH"] = os.environ["PATH"]

@@ -17,16 +17,33 @@ def check(
             metavar="[SESSION]", help="The current session if left out.", show_default=False
         ),
     ] = None,
+    doctor: Annotated[
+        bool,
+        typer.Option("--doctor", help="Look at this machine instead, and say what mends it."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> int:
     """Probe the tools, and the session's servers with real clients."""
     from simbuilder.cli import render
     from simbuilder.cli.rooms import guarded
 
+    examine = _doctor if doctor else _check
     with render.progress(quiet=True) as view:
-        result = guarded("check", view, lambda rooms: _check(rooms, session))
+        result = guarded("check", view, lambda rooms: examine(rooms, session))
     render.show(result, as_json)
     return result.exit_status
+
+
+def _doctor(rooms: "Rooms", reference: str | None) -> "Result":
+    from simbuilder.cli.doctor import examine
+    from simbuilder.scaffolding.exceptions import UsageError
+
+    if reference is not None:
+        raise UsageError(
+            "--doctor looks at the whole machine, not at one session",
+            f"leave one of them out: 'check {reference}' or 'check --doctor'",
+        )
+    return examine(rooms)
 
 
 def _check(rooms: "Rooms", reference: str | None) -> "Result":

@@ -185,7 +185,11 @@ def _show_checks(data: Mapping[str, Any]) -> None:
     rows = []
     for check in data["checks"]:
         latency = "" if check["latency_ms"] is None else f"{check['latency_ms']:.0f} ms"
-        rows.append(("ok" if check["ok"] else "FAIL", check["name"], latency, check["detail"]))
+        mend = check.get("mend")
+        good = "note" if mend else "ok"
+        rows.append((good if check["ok"] else "FAIL", check["name"], latency, check["detail"]))
+        if mend:
+            rows.append(("", "", "", f"mend: {mend}"))
     _table(rows)
 
 

@@ -35,6 +35,9 @@ class Rooms:
 
     settings: CoreSettings
     manager: SessionManager
+    store: SessionStore
+    ports: PortManager
+    local: LocalRuntime
     docker: ComposeRuntime
     emit: EventSink
     verifier: Callable[[], "Verifier"]
@@ -92,7 +95,7 @@ def rooms(emit: EventSink) -> Rooms:
             secret=new_secret,
         )
 
-    return Rooms(settings, manager, docker, emit, verifier)
+    return Rooms(settings, manager, store, ports, local, docker, emit, verifier)
 
 
 def new_secret(service: str) -> str:

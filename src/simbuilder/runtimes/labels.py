@@ -43,11 +43,13 @@ class Container:
     exit_status: int | None
 
 
-def containers(engine: Engine, session_id: str = "") -> list[Container]:
-    """Return all containers of a session, or of all sessions, with one question of at most 5 s."""
+def containers(
+    engine: Engine, session_id: str = "", timeout_s: float = LOOK_TIMEOUT_S
+) -> list[Container]:
+    """Return all containers of a session, or of all sessions, with one question."""
     label = f"label={SESSION}={session_id}" if session_id else f"label={SESSION}"
     argv = ("ps", "--all", "--no-trunc", "--filter", label, "--format", _ROW)
-    return [_container(line) for line in engine.lines(*argv, timeout_s=LOOK_TIMEOUT_S)]
+    return [_container(line) for line in engine.lines(*argv, timeout_s=timeout_s)]
 
 
 def resources(engine: Engine, session_id: str) -> list[list[str]]:
@@ -92,6 +94,30 @@ def _footprint(inspected: Mapping[str, Any]) -> Footprint:
             address = f"{network['IPAddress']}/{network['IPPrefixLen']}"
             networks[name] = str(ipaddress.ip_interface(address).network)
     return Footprint(sockets, frozenset(stores), networks)
+
+
+def memory(engine: Engine, timeout_s: float) -> dict[str, int]:
+    """Return session id -> bytes of memory that its running containers use now.
+
+    Takes at most `timeout_s`; an engine measures for a second or two. Raises like `Engine.ask`.
+    """
+    deadline = time.monotonic() + timeout_s
+    sessions = {c.id: c.session_id for c in containers(engine, timeout_s=timeout_s) if c.runs}
+    used = dict.fromkeys(sessions.values(), 0)
+    if sessions:
+        shown = ("stats", "--no-stream", "--no-trunc", "--format", "{{.ID}}\t{{.MemUsage}}")
+        left_s = max(0.1, deadline - time.monotonic())
+        for line in engine.lines(*shown, *sessions, timeout_s=left_s):
+            container_id, usage = line.split("\t")
+            used[sessions[container_id]] += _bytes(usage.partition(" / ")[0])
+    return used
+
+
+def _bytes(text: str) -> int:
+    """Return an amount as Docker shows it, such as `1.5GiB`; 0 where it shows none."""
+    found = re.fullmatch(r"([\d.]+)([KMGT]i)?B", text)
+    power = {None: 0, "Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40}
+    return int(float(found.group(1)) * (1 << power[found.group(2)])) if found else 0
 
 
 def remove(engine: Engine, session_id: str) -> None:

@@ -308,3 +308,53 @@ def _alive(item: Marked) -> bool:
 def _signal_group(group: int, sign: signal.Signals) -> None:
     with suppress(ProcessLookupError):  # it ended first, which is what the signal was for
         os.killpg(group, sign)
+
+
+def within(timeout_s: float, call: Callable[[], T]) -> T:
+    """Return what `call` returns; if it takes longer, end the commands it runs, one and all.
+
+    Raises `TimeoutError`. As with `together`, nobody else may start commands meanwhile.
+    """
+    from threading import Event
+
+    finished = Event()
+
+    def work() -> list[T]:
+        try:
+            return [call()]
+        finally:
+            finished.set()
+
+    def watch() -> list[T]:
+        if not finished.wait(timeout_s):
+            raise TimeoutError(f"no answer within {timeout_s:g} s")
+        return []
+
+    return together([work, watch])[0][0]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The memory of this machine in bytes; `available` is what can be had without swapping."""
+
+    available: int
+    total: int
+
+
+def memory() -> Memory:
+    """Return how much memory this machine has, and has left."""
+    import psutil
+
+    now = psutil.virtual_memory()
+    return Memory(now.available, now.total)
+
+
+def resident(processes: Iterable[Marked]) -> int:
+    """Return how many bytes of memory `processes` occupy; what they share counts for each."""
+    import psutil
+
+    total = 0
+    for item in processes:
+        with suppress(psutil.Error):  # ended meanwhile
+            total += psutil.Process(item.pid).memory_info().rss
+    return total

@@ -37,13 +37,16 @@ class ToolCheck:
     detail: str
 
 
-def check(cache: Path) -> list[ToolCheck]:
-    """Run every server program once for its version, at the same time. Never raises."""
+def check(cache: Path, timeout_s: float = 10.0) -> list[ToolCheck]:
+    """Run every server program once for its version, at the same time, for at most `timeout_s`.
+
+    Never raises.
+    """
 
     def ask(name: str, argv: Callable[[], list[str]]) -> ToolCheck:
         began = time.monotonic()
         try:
-            done = process.run(argv(), {"PATH": os.defpath}, Path.cwd(), 10)
+            done = process.run(argv(), {"PATH": os.defpath}, Path.cwd(), timeout_s)
         except RuntimeUnavailableError as error:
             return ToolCheck(name, False, None, error.message)
         except (OSError, TimeoutError) as error:
