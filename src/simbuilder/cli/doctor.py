@@ -335,7 +335,8 @@ def _orphans(seen: Seen) -> Finding:
 def _networks(reply: Reply) -> list[Finding]:
     if reply.error is not None:
         return [Finding("networks", True, "not looked at: no Docker engine answers")]
-    return headroom.networks(dict(line.split("\t") for line in reply.lines))
+    bridges = (line.partition("\t") for line in reply.lines)
+    return headroom.networks({name: session_id for name, _, session_id in bridges})
 
 
 def _start_engine(url: str, reply: Reply) -> str:

@@ -108,8 +108,9 @@ def memory(engine: Engine, timeout_s: float) -> dict[str, int]:
         shown = ("stats", "--no-stream", "--no-trunc", "--format", "{{.ID}}\t{{.MemUsage}}")
         left_s = max(0.1, deadline - time.monotonic())
         for line in engine.lines(*shown, *sessions, timeout_s=left_s):
-            container_id, usage = line.split("\t")
-            used[sessions[container_id]] += _bytes(usage.partition(" / ")[0])
+            container_id, _, usage = line.partition("\t")
+            if container_id in sessions:  # one that has just ended is shown without a name
+                used[sessions[container_id]] += _bytes(usage.partition(" / ")[0])
     return used
 
 
