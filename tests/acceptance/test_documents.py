@@ -115,6 +115,7 @@ def test_every_error_has_an_entry_under_troubleshooting() -> None:
 def test_the_status_shows_what_chaos_did_and_that_nothing_came_of_it() -> None:
     evidence = (ROOT / "STATUS.md").read_text().split("<!-- chaos: ")[1].split("<!-- /chaos")[0]
     assert "every test passed" in evidence
+    assert "-dirty" not in evidence
     rows = [line.strip("| ").split(" | ") for line in evidence.splitlines() if line[:2] == "| "]
     heads, total = rows[0], [cell.strip() for cell in rows[-1]]
     assert heads[3:] == list(WRONGS)

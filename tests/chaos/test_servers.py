@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from simbuilder.scaffolding import process
@@ -105,6 +106,7 @@ def test_ports_grabbed_in_a_loop(
 ) -> None:
     cli: Cli = request.getfixturevalue("cli" if runtime == "local" else "docked")
     world = World(cli, runtime, "ports grabbed before the start")
+    grabbed = 0
     for _ in amount.turns(range(1000), 2):
         known = [str(p) for p in world.ledger()[world.bystander].values()]
         argv = [sys.executable, "-c", GRABBER, str(cli.state), *known]
@@ -114,6 +116,7 @@ def test_ports_grabbed_in_a_loop(
             said = world.run("session", "create", START, "--services", "nats", "--json")
             world.judge.fault()
             world.judge.expect("lies", said.status in (0, 3), said.out)
+            grabbed += len(listening(grabber.pid))
             if said.status == 3:
                 problem = said.envelope()["problems"][0]
                 world.judge.expect("lies", "port is taken" in problem["message"], problem)
@@ -124,6 +127,12 @@ def test_ports_grabbed_in_a_loop(
             grabber.communicate()
         world.cleaned()
     world.kept()
+    assert grabbed, "the grabber was always too late"
+
+
+def listening(pid: int) -> list[int]:
+    connections = psutil.Process(pid).net_connections(kind="tcp")
+    return [c.laddr.port for c in connections if c.status == psutil.CONN_LISTEN]
 
 
 DOCKER_ACTS: dict[str, Callable[[str], str]] = {

@@ -142,6 +142,14 @@ class World:
         found = clients.bus_read(self.other_env, f"reader{os.urandom(4).hex()}")
         self.judge.expect("lost writes", found == {"acknowledged"}, found)
 
+    def verified(self) -> None:
+        """Prove the victim isolated, and check that no canary is left, of whomever."""
+        said = self.run("session", "verify", "--json")
+        self.judge.expect("lies", said.status == 0, said.out)
+        env = self.cli.variables()
+        left = clients.bus_streams(env), clients.blob_containers(env)
+        self.judge.expect("leaks", left == ([], []), left)
+
     def victim_kept(self) -> None:
         """Start the victim and check that it still has what it acknowledged."""
         done = self.run("session", "start", "--json")

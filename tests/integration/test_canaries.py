@@ -134,7 +134,7 @@ def test_canaries_are_found_where_they_were_written_and_nowhere_else(
     for _ in range(2):  # reading takes nothing away
         assert (found(one), found(two)) == (everywhere(ONE), everywhere(TWO))
     with ThreadPoolExecutor(len(written)) as pool:
-        list(pool.map(lambda canary: canaries.remove(canary[0], canary[1], [ONE, TWO]), written))
+        list(pool.map(lambda canary: canaries.remove(*canary), written))
     assert (left(one), left(two)) == ([], [])
     assert caplog.text == ""
 
@@ -144,11 +144,11 @@ def test_only_the_canaries_named_are_removed(pair: tuple[Session, Session]) -> N
     for service in SERVICES:
         canaries.write(one, service, ONE)
         canaries.write(one, service, TWO)
-        canaries.remove(one, service, [ONE])
-        canaries.remove(one, service, [ONE])
+        canaries.remove(one, service, ONE[:32])
+        canaries.remove(one, service, ONE[:32])
     assert found(one) == everywhere(TWO)
     for service in SERVICES:
-        canaries.remove(one, service, [TWO])
+        canaries.remove(one, service, TWO[:32])
     assert left(one) == []
 
 
@@ -166,7 +166,8 @@ def test_a_name_alone_is_no_canary(pair: tuple[Session, Session]) -> None:
     graph(one, "CREATE (:SimBuilderCanary)")
     assert found(one) == everywhere()
     for service in SERVICES:
-        canaries.remove(one, service, [ONE, TWO])
+        canaries.remove(one, service, ONE)
+        canaries.remove(one, service, TWO)
     graph(one, "MATCH (n) DELETE n")
     assert left(one) == []
 
@@ -320,7 +321,7 @@ def expect_no_answer(one: Session, service: str) -> None:
     asked: list[Callable[[], object]] = [
         lambda: canaries.write(one, service, ONE),
         lambda: canaries.found(one, service),
-        lambda: canaries.remove(one, service, [ONE]),
+        lambda: canaries.remove(one, service, ONE[:32]),
         lambda: canaries.refuses(one, service, WRONG),
     ]
     if service != "azurite":

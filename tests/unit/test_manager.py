@@ -311,3 +311,47 @@ def test_what_is_being_removed_is_not_reused(bench: Bench) -> None:
     with pytest.raises(StillRunningError):
         bench.manager.cleaner.cleanup(one, 1)
     assert bench.create(reuse=True) != one
+
+
+class TestReaping:
+    """What cannot be finished must not keep anybody from working on something else."""
+
+    def half_removed(self, bench: Bench) -> str:
+        one = bench.create()
+        bench.runtime.immortal.add(one)
+        with pytest.raises(StillRunningError):
+            bench.manager.cleaner.cleanup(one, 1)
+        bench.runtime.stop(one, ("neo4j", "nats", "azurite"))
+        return one
+
+    @pytest.mark.parametrize(
+        ("change", "why"),
+        [({"version": 2}, "has version 2"), ({"runtime": "podman"}, "podman"), ({}, "do not end")],
+    )
+    def test_a_removal_that_cannot_be_finished(
+        self, bench: Bench, change: dict[str, object], why: str
+    ) -> None:
+        one, other = self.half_removed(bench), bench.create()
+        mend(bench.store.folder(one) / "session.json", **change)
+        bench.events.clear()
+        bench.manager.cleaner.reap()
+        (said,) = [event for event in bench.events if event.kind == "warning"]
+        assert one[:8] in said.message
+        assert why in said.message
+        assert bench.manager.status(other).view.state is State.RUNNING
+
+    def test_a_removal_is_finished_and_said(self, bench: Bench) -> None:
+        one = self.half_removed(bench)
+        bench.runtime.immortal.clear()
+        bench.manager.cleaner.reap()
+        assert (
+            bench.messages()[-1] == f"reaped: finished the interrupted removal of session {one[:8]}"
+        )
+        assert bench.store.ids() == []
+
+    def test_a_home_folder_out_of_reach_does_not_keep_a_session(self, bench: Bench) -> None:
+        one = bench.create()
+        mend(bench.store.folder(one) / "session.json", folder="/" + "x" * 300)
+        bench.manager.cleaner.cleanup(one, 1)
+        assert bench.store.ids() == []
+        assert "File name too long" in bench.messages()[-2]

@@ -27,6 +27,7 @@ def facts(number: int, **change: Any) -> Facts:
         ),
         ledger=one.ports,
         token=token,
+        written=one.services,
         found={s: {kind: frozenset({token}) for kind in kinds} for s, kinds in KINDS.items()},
         let_in=dict.fromkeys(KINDS, ()),
         advertised={"neo4j": (f"127.0.0.1:{base}",)},
@@ -145,6 +146,12 @@ def test_silence_is_not_proof() -> None:
     }
     unknown = outcomes(facts(1, running=(), unseen="the engine is silent"), SOMEBODY)
     assert unknown == dict.fromkeys(set(PROOFS) - {"env files"}, "unproved")
+
+
+def test_what_could_not_be_written_is_no_breach_of_reading_it() -> None:
+    unwritten = facts(1, written=("neo4j",), unanswered={"nats: write canaries": "disk full"})
+    emptied = {**unwritten.found, "nats": {"stream message": frozenset()}}
+    assert outcomes(replace(unwritten, found=emptied), SOMEBODY)["canaries"] == "unproved"
 
 
 def test_half_a_session_is_half_a_proof() -> None:

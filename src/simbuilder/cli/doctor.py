@@ -227,7 +227,12 @@ class Doctor:
         return row
 
     def _free_ports(self) -> Finding:
-        taken = [port for held in self._ports.reserved().values() for port in held.values()]
+        try:
+            ledger = self._ports.reserved()
+        except ValueError as error:
+            detail = f"the port ledger {error}; any session command writes it anew"
+            return Finding("ports", False, detail, "simbuilder session list")
+        taken = [port for held in ledger.values() for port in held.values()]
         return headroom.ports(self._range, taken, self._sessions)
 
     # --- what commands left ----------------------------------------------------------------

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from simbuilder.sessions.manager import CreateRequest
     from simbuilder.sessions.plan import Plan
     from simbuilder.sessions.result import Result
+    from simbuilder.sessions.store import Broken
+    from simbuilder.sessions.verifier import Verified
     from simbuilder.sessions.view import Report
 
 app = typer.Typer(
@@ -271,23 +273,28 @@ def verify(
 
         if all_ and sessions:
             raise UsageError("--all and a session contradict each other", "give one of them")
-        finder = rooms.manager.finder
+        resolve = rooms.manager.finder.resolve
+        broken: list[Broken] = []
         if all_:
-            wanted = sorted(finder.names())
+            known, broken = rooms.store.load_all()
+            wanted = [session.id for session in known]
         else:
-            wanted = [finder.resolve(session) for session in sessions or (None,)]
-        return _verified(rooms, list(dict.fromkeys(wanted)), timeout)
+            wanted = [resolve(session) for session in sessions or (None,)]
+        verified = rooms.verifier().verify(list(dict.fromkeys(wanted)), timeout)
+        return _verified(verified, broken)
 
-    return _run("session verify", as_json, action)
+    # not before: what others left of the ledger is a fact too
+    return _run("session verify", as_json, action, reap=False)
 
 
-def _verified(rooms: "Rooms", session_ids: list[str], timeout_s: float) -> "Result":
+def _verified(verified: "list[Verified]", broken: "list[Broken]") -> "Result":
     from simbuilder.sessions.result import Problem, partial, success
 
-    verified = rooms.verifier().verify(session_ids, timeout_s)
     data = {"sessions": [one.data() for one in verified]}
-    if problems := tuple(problem for one in verified for problem in one.problems()):
-        return partial("session verify", data, problems)
+    problems = [Problem("state", record.reason, record.hint) for record in broken]
+    problems += [problem for one in verified for problem in one.problems()]
+    if problems:
+        return partial("session verify", data, tuple(problems))
     remarks = () if verified else (Problem("nothing-to-verify", "there is no session"),)
     return success("session verify", data, remarks)
 

@@ -70,12 +70,14 @@ def sessions_of(engine: Engine, owner: str) -> set[str]:
 def footprints(engine: Engine, session_ids: Sequence[str]) -> dict[str, Footprint]:
     """Return what the running containers of each session publish, mount and are connected to."""
     running = [c for c in containers(engine) if c.session_id in session_ids and c.runs]
-    shown = engine.ask("inspect", *(c.id for c in running)) if running else "[]"
-    by_id = {facts["Id"]: facts for facts in json.loads(shown)}
+    done = engine.attempt(("inspect", *(c.id for c in running)), LOOK_TIMEOUT_S)
+    try:  # also where it complains: one of them may have gone just now
+        by_id = {facts["Id"]: facts for facts in json.loads(done.out or "[]")}
+    except ValueError:
+        raise engine.explain(done.err or done.out) from None
+    found = [(c, by_id[c.id]) for c in running if c.id in by_id]
     return {
-        session_id: _footprint(
-            {c.service: by_id[c.id] for c in running if c.session_id == session_id}
-        )
+        session_id: _footprint({c.service: f for c, f in found if c.session_id == session_id})
         for session_id in session_ids
     }
 
@@ -91,6 +93,8 @@ def _footprint(inspected: Mapping[str, Any]) -> Footprint:
         sockets[service] = frozenset((b["HostIp"], int(b["HostPort"])) for b in published)
         stores |= {mount.get("Name") or mount["Source"] for mount in facts["Mounts"]}
         for name, network in facts["NetworkSettings"]["Networks"].items():
+            if not network["IPAddress"]:  # one that is just restarted has none
+                continue
             address = f"{network['IPAddress']}/{network['IPPrefixLen']}"
             networks[name] = str(ipaddress.ip_interface(address).network)
     return Footprint(sockets, frozenset(stores), networks)

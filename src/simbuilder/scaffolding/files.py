@@ -14,6 +14,7 @@ from simbuilder.scaffolding import process
 from simbuilder.scaffolding.exceptions import BusyError, StateError
 
 _POLL_S = 0.001
+_LONGEST_POLL_S = 0.02
 _VANISHING_S = 1.0
 _TEMPORARY = ".simbuilder-tmp"
 _LARGEST = 1 << 20
@@ -27,22 +28,25 @@ _KEEPS_FOLDER = (
 )
 
 
+_CANNOT_LOCK = (errno.EBADF, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)
+"""What network file systems say to a lock on a folder (NFS: flock(2)), or to any (some FUSE)."""
+
+
 class ForeignFileError(ValueError):
     """The file belongs to another user of the machine."""
 
 
 def make_private_folder(path: Path) -> Path:
     """Create `path` and its missing parents for the user alone (mode 0700) and return it."""
-    previous = os.umask(0o077)
-    try:
-        for _ in range(100):
-            # a parent that is empty may be removed, just now, by a command that cleans up
-            with suppress(FileNotFoundError):
-                path.mkdir(parents=True, exist_ok=True)
-                return path
-        path.mkdir(parents=True, exist_ok=True)
-    finally:
-        os.umask(previous)
+    for _ in range(100):
+        try:
+            path.mkdir(0o700, exist_ok=True)
+            return path
+        except FileNotFoundError:  # also one that a command which cleans up removed just now
+            if path.parent == path:
+                raise
+            make_private_folder(path.parent)
+    path.mkdir(0o700, exist_ok=True)
     return path
 
 
@@ -91,10 +95,21 @@ def write_atomic(path: Path, text: str, durable: bool = False) -> None:
             if durable:
                 os.fsync(descriptor)
             temporary.replace(path)
+        if durable:
+            _flush_folder(path.parent)
     except BaseException:
         with suppress(FileNotFoundError):
             temporary.unlink()
         raise
+
+
+def _flush_folder(path: Path) -> None:
+    """Let the disk know of a new name in a folder, without which the file could be lost."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _temporary(path: Path) -> tuple[Path, int]:
@@ -104,7 +119,12 @@ def _temporary(path: Path) -> tuple[Path, int]:
         name = f".{path.name}.{os.getpid()}-{time.monotonic_ns()}{_TEMPORARY}"
         temporary = path.with_name(name)
         descriptor = os.open(temporary, flags, 0o600)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in _CANNOT_LOCK:
+                os.close(descriptor)
+                raise
         if os.fstat(descriptor).st_nlink:
             return temporary, descriptor
         os.close(descriptor)  # swept before we had the lock
@@ -114,14 +134,16 @@ def sweep(folder: Path) -> list[Path]:
     """Remove what writers that were killed left in `folder`, and return it; others' is not ours."""
     try:
         names = [n for n in os.listdir(folder) if n.startswith(".") and n.endswith(_TEMPORARY)]  # noqa: PTH208 - no Path per name: every command does this
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:  # not there, or not ours to look into
         return []
     return [folder / name for name in names if _sweep_one(folder / name)]
 
 
 def _sweep_one(temporary: Path) -> bool:
+    # for writing, though nothing is written: network file systems lock no other way
+    flags = os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        descriptor = os.open(temporary, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(temporary, flags)
     except OSError:  # gone by now, or not what we write
         return False
     try:
@@ -129,7 +151,7 @@ def _sweep_one(temporary: Path) -> bool:
             return False
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # its writer would hold it
         temporary.unlink()
-    except (BlockingIOError, FileNotFoundError):
+    except OSError:  # its writer lives; or the file system is read-only, or cannot lock
         return False
     finally:
         os.close(descriptor)
@@ -180,20 +202,23 @@ def folder_lock(
 
 
 def _lock(path: Path, timeout_s: float, what: str, on_wait: Callable[[str], None] | None) -> int:
-    deadline = time.monotonic() + timeout_s
+    began = time.monotonic()
+    deadline = began + timeout_s
     while True:
         descriptor = _open_folder(path, deadline)
         try:
-            while not _try_lock(descriptor):
-                if time.monotonic() >= deadline:
+            while not _try_lock(descriptor, path):
+                if (now := time.monotonic()) >= deadline:
+                    # whoever would not wait does not ask for whom either, which takes 20 ms
+                    who = _who(path) if timeout_s else ""
                     raise BusyError(
-                        f"another simbuilder command is working on {what}{_who(path)}",
+                        f"another simbuilder command is working on {what}{who}",
                         f"it still was after {timeout_s:g} s; run this again when it has finished",
                     )
                 if on_wait is not None:
                     on_wait(_who(path))
                     on_wait = None
-                time.sleep(_POLL_S)
+                time.sleep(min(_LONGEST_POLL_S, max(_POLL_S, (now - began) / 20)))
         except BaseException:
             os.close(descriptor)
             raise
@@ -203,11 +228,18 @@ def _lock(path: Path, timeout_s: float, what: str, on_wait: Callable[[str], None
         os.close(descriptor)
 
 
-def _try_lock(descriptor: int) -> bool:
+def _try_lock(descriptor: int, path: Path) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        if error.errno not in _CANNOT_LOCK:
+            raise
+        raise StateError(
+            f"the file system of {path} cannot lock a folder",
+            "set SIMBUILDER_STATE_DIR to a folder on a local disk",
+        ) from None
     return True
 
 

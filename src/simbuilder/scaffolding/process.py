@@ -6,6 +6,7 @@ a process that has since become somebody else's.
 """
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -180,10 +181,10 @@ def lock_holders(path: Path) -> list[Holder]:
     locks = [line.split() for line in table]
     pids = {int(words[4]) for words in locks if words[1] == "FLOCK"}
     found = []
-    for pid in sorted(pids):
+    for pid in sorted(pid for pid in pids if pid > 0):
         try:
             process = psutil.Process(pid)
-            if _has_open(pid, path):
+            if _has_locked(pid, path):
                 stopped = process.status() == psutil.STATUS_STOPPED
                 found.append(Holder(pid, _typed(process), process.create_time(), stopped))
         except (psutil.Error, OSError):
@@ -191,8 +192,14 @@ def lock_holders(path: Path) -> list[Holder]:
     return found
 
 
-def _has_open(pid: int, path: Path) -> bool:
-    return any(link.readlink() == path for link in Path(f"/proc/{pid}/fd").iterdir())
+def _has_locked(pid: int, path: Path) -> bool:
+    """True if a process holds a lock on this very file: others of it may only have it open."""
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        if link.samefile(path):
+            info = Path(f"/proc/{pid}/fdinfo/{link.name}").read_text(encoding="ascii")
+            if re.search(r"^lock:.*FLOCK", info, re.MULTILINE):
+                return True
+    return False
 
 
 def _typed(process: "psutil.Process") -> str:

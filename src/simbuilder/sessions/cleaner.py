@@ -9,6 +9,7 @@ from simbuilder.scaffolding.exceptions import (
     BusyError,
     ForeignStateError,
     NewerStateError,
+    SimBuilderError,
     StateError,
     UnknownStateError,
 )
@@ -75,7 +76,8 @@ class Cleaner:
         """
         with self._store.lock(session_id, timeout_s, self._emit):
             runtimes = self._removable_from(session_id)
-            self._ports.reserved()  # raises where a newer version keeps the ledger
+            with suppress(ValueError):  # damaged: it is mended on the way
+                self._ports.reserved()  # raises where a newer version keeps the ledger
             self._emit(Event("begin", session_id[:8], "removing"))
             self._remove(session_id, runtimes, LOCK_TIMEOUT_S)
             self._emit(Event("done", session_id[:8], "removed"))
@@ -85,7 +87,11 @@ class Cleaner:
         self._store.begin_removal(session_id)
         for runtime in runtimes:
             runtime.remove(session_id)
-        current.delete(folder, session_id)
+        try:
+            current.delete(folder, session_id)
+        except OSError as error:  # a folder out of reach must not keep the session for ever
+            message = f"whether {folder / current.FILE} names the session cannot be seen: {error}"
+            self._emit(Event("warning", "env-file", message))
         with self._ports.transaction(timeout_s):
             self._ports.release(session_id)
             self._store.forget(session_id)
@@ -144,15 +150,22 @@ class Cleaner:
         deadline = time.monotonic() + REAP_S
         sweep(self._folder)
         self._store.sweep()
-        with suppress(BusyError, NewerStateError):  # then somebody else sees to it
+        # whoever needs the ledger will hear of what is wrong with it
+        with suppress(SimBuilderError, OSError):
             if self._ports.stale():
                 with self._ports.transaction(0):
                     self._ports.prune()
         for session_id in self._store.leftovers():
             if time.monotonic() >= deadline:
                 break
-            with suppress(BusyError), self._store.lock(session_id, 0, self._emit):
-                self._finish(session_id)
+            try:
+                with self._store.lock(session_id, 0, self._emit):
+                    self._finish(session_id)
+            except BusyError:
+                continue
+            except (SimBuilderError, OSError) as error:  # the user's command is about another one
+                message = f"what is left of session {session_id[:8]} cannot be finished: {error}"
+                self._emit(Event("warning", "not-reaped", message))
 
     def _finish(self, session_id: str) -> None:
         """Finish a removal, or the making of a record, that was broken off; its lock is held."""
@@ -161,7 +174,8 @@ class Cleaner:
             if any(self._store.folder(session_id).iterdir()) and not self._runtimes.remember(
                 session_id
             ):
-                self._store.forget(session_id)
+                with self._ports.transaction(REAP_S):
+                    self._store.forget(session_id)
                 self._tell(session_id, "removed what an interrupted command left of")
         elif self._store.removing(session_id):
             session = self._loadable(session_id)

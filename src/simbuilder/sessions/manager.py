@@ -151,14 +151,14 @@ class SessionManager:
         Returns the session and whether it is new: another command may have made the one to reuse
         just now.
         """
+        session_id = self._makers.session_id()
+        # before the ledger, as everywhere; a command that reaps may look into the new folder
+        held.enter_context(self._store.lock(session_id, REAPERS_S, self._emit))
         with self._ports.transaction():
             if request.reuse and (reused := self.finder.here(request.name)) is not None:
                 return reused, False
             if request.name is not None:
                 self._check_name_is_free(request.name)
-            session_id = self._makers.session_id()
-            # nobody knows the id yet, but a command that reaps may look into the new folder
-            held.enter_context(self._store.lock(session_id, REAPERS_S, self._emit))
             session = Session(
                 id=session_id,
                 name=request.name,

@@ -170,16 +170,27 @@ class PortManager:
     def stale(self) -> bool:
         """True if `prune` has something to do, as far as can be seen without the lock."""
         try:
-            found = _parse(read_private(self._root / LEDGER_FILE))
-        except (FileNotFoundError, NewerLedgerError):
+            found = self.reserved()
+        except NewerStateError:
             return False
         except ValueError:
             return True
         return self._merged(found) != found
 
-    def reserved(self) -> dict[str, Ports]:
-        """Return what the ledger holds now, by session id."""
-        return self._load()
+    def reserved(self) -> Mapping[str, Ports]:
+        """Return what the ledger says now, by session id; the lock need not be held.
+
+        Raises `NewerStateError`, and `ValueError` that says why it cannot be read.
+        """
+        path = self._root / LEDGER_FILE
+        try:
+            return _parse(read_private(path))
+        except FileNotFoundError:
+            return {}
+        except NewerLedgerError as error:
+            raise NewerStateError(
+                f"the port ledger {path} {error}", "use the version of SimBuilder that wrote it"
+            ) from None
 
     def _load(self) -> dict[str, Ports]:
         return self._merged(self._read())
@@ -190,16 +201,11 @@ class PortManager:
         return kept | {key: ports for key, ports in records.items() if ports is not None}
 
     def _read(self) -> Mapping[str, Ports]:
-        path = self._root / LEDGER_FILE
+        """Return what the ledger says; one that cannot be read is moved aside (lock held)."""
         try:
-            return _parse(read_private(path))
-        except FileNotFoundError:
-            return {}
-        except NewerLedgerError as error:
-            raise NewerStateError(
-                f"the port ledger {path} {error}", "use the version of SimBuilder that wrote it"
-            ) from None
+            return self.reserved()
         except ValueError as reason:
+            path = self._root / LEDGER_FILE
             aside = path.with_name(f"{LEDGER_FILE}.unreadable-{time.time_ns()}")
             path.rename(aside)
             message = f"{path} {reason}; kept as {aside.name} and written anew from the records"

@@ -37,10 +37,10 @@ class Facts:
     """What was seen of a session that is to be judged, or to be told apart from one.
 
     `running` are its running services, `ledger` its ports there, `token` is its canary of this
-    run, `found` what canaries its services hold, `let_in` the labels of sessions whose secrets a
-    service accepted, `advertised` where it sends clients, `files` what is wrong with its env files,
-    `unanswered` why a question about a service has no answer, and `unseen` why nobody can tell what
-    runs.
+    run, `written` the services that took it, `found` what canaries its services hold, `let_in` the
+    labels of sessions whose secrets a service accepted, `advertised` where it sends clients,
+    `files` what is wrong with its env files, `unanswered` why a question about a service has no
+    answer, and `unseen` why nobody can tell what runs.
     """
 
     session: Session
@@ -48,6 +48,7 @@ class Facts:
     footprint: Footprint
     ledger: Mapping[str, int] | None
     token: str
+    written: Sequence[str] = ()
     found: Mapping[str, Tokens] = field(default_factory=dict)
     let_in: Mapping[str, Sequence[str]] = field(default_factory=dict)
     advertised: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -97,7 +98,7 @@ def _canaries(facts: Facts, _others: Sequence[Facts]) -> list[str]:
         f"the {kind} that was written to {service} is not there"
         for service, kinds in sorted(facts.found.items())
         for kind, tokens in kinds.items()
-        if facts.token not in tokens
+        if service in facts.written and facts.token not in tokens
     ]
 
 

@@ -95,8 +95,8 @@ class Canaries(Protocol):
     def found(self, session: Session, service: str) -> Mapping[str, frozenset[str]]:
         """Return kind -> the tokens of all canaries there are, whoever wrote them."""
 
-    def remove(self, session: Session, service: str, tokens: Iterable[str]) -> None:
-        """Remove these canaries and nothing else; absent is fine."""
+    def remove(self, session: Session, service: str, owner: str) -> None:
+        """Remove all canaries whose token begins with `owner`, and what was left of making one."""
 
     def refuses(self, session: Session, service: str, secret: str) -> bool:
         """True if nobody is let in with another secret than the session's."""

@@ -2,12 +2,15 @@
 
 import os
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from simbuilder.scaffolding import dotenv
 from simbuilder.scaffolding.exceptions import CanaryError
 from simbuilder.scaffolding.files import read_private
 from simbuilder.sessions import current, envfile
@@ -53,32 +56,43 @@ class Verified:
     def problems(self) -> list[Problem]:
         """Return a problem for each proof that failed, or could not be made."""
         return [
-            Problem(code, f"session {self.session.label}: {v.proof}: {v.detail}", hint)
-            for v in self.verdicts
-            for code, hint in filter(None, [_PROBLEMS.get(v.outcome)])
+            Problem(
+                _PROBLEMS[verdict.outcome],
+                f"session {self.session.label}: {verdict.proof}: {verdict.detail}",
+                _hint(verdict),
+            )
+            for verdict in self.verdicts
+            if verdict.outcome in _PROBLEMS
         ]
 
 
-_PROBLEMS = {
-    Outcome.BREACH: (
-        "breach",
-        "remove the session ('simbuilder session cleanup') and create another one",
-    ),
-    Outcome.UNPROVED: (
-        CanaryError.code,
-        "'simbuilder session start' heals a session; then verify it again",
-    ),
-}
+_PROBLEMS = {Outcome.BREACH: "breach", Outcome.UNPROVED: CanaryError.code}
+
+
+def _hint(verdict: Verdict) -> str:
+    if verdict.outcome is Outcome.UNPROVED:
+        return "'simbuilder session start' heals a session; then verify it again"
+    if verdict.proof == "env files":
+        return "'simbuilder session start' writes them anew; remove what does not belong there"
+    return "remove the session ('simbuilder session cleanup') and create another one"
 
 
 @dataclass
-class _Asked:
-    """What the servers of one session said."""
+class _Subject:
+    """A session, and what is learnt of it."""
 
+    session: Session
+    seen: Mapping[str, Observed]
+    token: str
+    written: list[str] = field(default_factory=list)
     found: dict[str, Tokens] = field(default_factory=dict)
     let_in: dict[str, list[str]] = field(default_factory=dict)
     advertised: dict[str, Sequence[str]] = field(default_factory=dict)
     unanswered: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        return tuple(s for s, one in self.seen.items() if one.state is State.RUNNING)
 
 
 class Verifier:
@@ -108,172 +122,155 @@ class Verifier:
     def verify(self, session_ids: Sequence[str], timeout_s: float) -> list[Verified]:
         """Return the verdicts on these sessions, each compared with every other there is.
 
-        Nobody else can work on them meanwhile. Raises `BusyError` after `timeout_s` if somebody
-        does, and whatever keeps a record from being loaded.
+        Nobody else can work on them meanwhile. One that is gone by the time it is free is left out.
+        Raises `BusyError` after `timeout_s`, and whatever keeps a record from being loaded.
         """
+        deadline = time.monotonic() + timeout_s
         with ExitStack() as held:
             for session_id in sorted(session_ids):  # everybody in the same order: no deadlock
-                held.enter_context(self._store.lock(session_id, timeout_s, self._emit))
-            mine = [self._store.load(session_id) for session_id in session_ids]
+                left_s = max(0.1, deadline - time.monotonic())
+                held.enter_context(self._store.lock(session_id, left_s, self._emit))
+            ids = [i for i in session_ids if self._store.recorded(i)]
+            mine = self._subjects([self._store.load(session_id) for session_id in ids])
             known = self._store.load_all()[0]
-            everybody = mine + [s for s in known if s.id not in session_ids]
-            observed = self._runtimes.observe(everybody)
-            seen = {s.id: {n: observed[s.id].get(n, UNSEEN) for n in s.services} for s in everybody}
-            running = {key: _running(services) for key, services in seen.items()}
-            tokens = {s.id: s.id.replace("-", "") + self._token() for s in everybody}
-            asked: dict[str, _Asked] = {s.id: _Asked() for s in everybody}
+            others = self._subjects([session for session in known if session.id not in ids])
             try:
-                self._write(mine, running, tokens, asked)
-                self._look(everybody, running, asked)
-                self._knock(mine, everybody, running, asked)
+                self._ask("write canaries", mine, self._write)
+                self._ask("look for canaries", mine + others, self._look)
+                self._ask("try other credentials", mine, partial(self._knock, mine + others))
             finally:
-                self._remove(mine, running, tokens)
-            facts = self._facts(everybody, seen, tokens, asked)
+                self._remove(mine)
+            facts = self._facts(mine, others)
         return [
             Verified(
-                session,
-                overall({name: one.state for name, one in seen[session.id].items()}),
-                judge(facts[session.id], [f for key, f in facts.items() if key != session.id]),
+                subject.session,
+                overall({service: one.state for service, one in subject.seen.items()}),
+                judge(facts[number], facts[:number] + facts[number + 1 :]),
             )
-            for session in mine
+            for number, subject in enumerate(mine)
+        ]
+
+    def _subjects(self, sessions: Sequence[Session]) -> list[_Subject]:
+        observed = self._runtimes.observe(sessions)
+        return [
+            _Subject(
+                session,
+                {s: observed[session.id].get(s, UNSEEN) for s in session.services},
+                _mark(session) + self._token(),
+            )
+            for session in sessions
         ]
 
     # --- asking the servers ----------------------------------------------------------------
 
-    def _write(
-        self,
-        mine: Sequence[Session],
-        running: dict[str, tuple[str, ...]],
-        tokens: dict[str, str],
-        asked: dict[str, _Asked],
-    ) -> None:
-        def write(session: Session, service: str) -> None:
-            self._canaries.write(session, service, tokens[session.id])
+    def _write(self, subject: _Subject, service: str) -> None:
+        self._canaries.write(subject.session, service, subject.token)
+        subject.written.append(service)
 
-        self._ask("write canaries", mine, running, asked, write)
+    def _look(self, subject: _Subject, service: str) -> None:
+        subject.found[service] = self._canaries.found(subject.session, service)
 
-    def _look(
-        self,
-        everybody: Sequence[Session],
-        running: dict[str, tuple[str, ...]],
-        asked: dict[str, _Asked],
-    ) -> None:
-        def look(session: Session, service: str) -> None:
-            asked[session.id].found[service] = self._canaries.found(session, service)
-
-        self._ask("look for canaries", everybody, running, asked, look)
-
-    def _knock(
-        self,
-        mine: Sequence[Session],
-        everybody: Sequence[Session],
-        running: dict[str, tuple[str, ...]],
-        asked: dict[str, _Asked],
-    ) -> None:
-        def knock(session: Session, service: str) -> None:
-            answers = asked[session.id]
-            strangers = list(self._strangers(session, service, everybody))
-            answers.let_in[service] = [
-                label
-                for label, secret in strangers
-                if not self._canaries.refuses(session, service, secret)
-            ]
-            answers.advertised[service] = self._canaries.advertised(session, service)
-
-        self._ask("try other credentials", mine, running, asked, knock)
+    def _knock(self, everybody: Sequence[_Subject], subject: _Subject, service: str) -> None:
+        subject.let_in[service] = [
+            label
+            for label, secret in self._strangers(everybody, subject, service)
+            if not self._canaries.refuses(subject.session, service, secret)
+        ]
+        subject.advertised[service] = self._canaries.advertised(subject.session, service)
 
     def _strangers(
-        self, session: Session, service: str, everybody: Sequence[Session]
+        self, everybody: Sequence[_Subject], subject: _Subject, service: str
     ) -> Iterator[tuple[str, str]]:
         """Yield (whose, secret): a made-up one, and those of the next sessions in the list."""
         yield "a made-up secret", self._secret(service)
-        place = everybody.index(session)
-        after = [*everybody[place + 1 :], *everybody[:place]]
+        place = everybody.index(subject)
+        after = [one.session for one in [*everybody[place + 1 :], *everybody[:place]]]
         for other in [other for other in after if service in other.secrets][:STRANGERS]:
             yield f"session {other.label}", other.secrets[service]
 
     def _ask(
-        self,
-        what: str,
-        sessions: Sequence[Session],
-        running: dict[str, tuple[str, ...]],
-        asked: dict[str, _Asked],
-        question: Callable[[Session, str], None],
+        self, what: str, subjects: Sequence[_Subject], question: Callable[[_Subject, str], None]
     ) -> None:
         """Put a question to every running service, some at a time; no answer is a fact too."""
         from concurrent.futures import ThreadPoolExecutor
 
-        def put(session: Session, service: str) -> None:
+        def put(subject: _Subject, service: str) -> None:
             try:
-                question(session, service)
+                question(subject, service)
             except CanaryError as error:
-                asked[session.id].unanswered[f"{service}: {what}"] = error.message
+                subject.unanswered[f"{service}: {what}"] = error.message
 
-        self._emit(Event("begin", what, f"{len(sessions)} session(s)"))
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        self._emit(Event("begin", what, f"{len(subjects)} session(s)"))
+        pool = ThreadPoolExecutor(_AT_ONCE)
+        try:
             pending = [
-                pool.submit(put, session, service)
-                for session in sessions
-                for service in running[session.id]
+                pool.submit(put, subject, service)
+                for subject in subjects
+                for service in subject.running
             ]
             for future in pending:
                 future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
         self._emit(Event("done", what, "done"))
 
-    def _remove(
-        self,
-        mine: Sequence[Session],
-        running: dict[str, tuple[str, ...]],
-        written: Mapping[str, str],
-    ) -> None:
+    def _remove(self, mine: Sequence[_Subject]) -> None:
         """Remove the sessions' own canaries, half-written ones and those of a killed run too."""
+        own = [_Subject(one.session, one.seen, one.token) for one in mine]
 
-        def remove(session: Session, service: str) -> None:
-            own = session.id.replace("-", "")
-            found = self._canaries.found(session, service).values()
-            tokens = {t for kind in found for t in kind if t.startswith(own)}
-            self._canaries.remove(session, service, tokens | {written[session.id]})
+        def remove(subject: _Subject, service: str) -> None:
+            self._canaries.remove(subject.session, service, _mark(subject.session))
 
-        self._ask("remove canaries", mine, running, {s.id: _Asked() for s in mine}, remove)
+        self._ask("remove canaries", own, remove)
+        for subject in own:
+            for why in subject.unanswered.values():
+                message = f"canaries may be left in session {subject.session.label}: {why}"
+                self._emit(Event("warning", CanaryError.code, message))
 
     # --- everything else -------------------------------------------------------------------
 
-    def _facts(
-        self,
-        everybody: Sequence[Session],
-        seen: Mapping[str, Mapping[str, Observed]],
-        tokens: dict[str, str],
-        asked: dict[str, _Asked],
-    ) -> dict[str, Facts]:
-        running = {key: _running(services) for key, services in seen.items()}
-        footprints = self._runtimes.footprints([s for s in everybody if running[s.id]])
+    def _facts(self, mine: Sequence[_Subject], others: Sequence[_Subject]) -> list[Facts]:
+        everybody = [*mine, *others]
+        footprints = self._runtimes.footprints([one.session for one in everybody if one.running])
         ledger = self._ports.reserved()
-        return {
-            session.id: Facts(
-                session=session,
-                running=running[session.id],
-                footprint=footprints.get(session.id, Footprint({}, frozenset())),
-                unseen=unseen.problem if (unseen := unseen_of(seen[session.id])) else "",
-                ledger=ledger.get(session.id),
-                token=tokens[session.id],
-                files=list(self._files(session, everybody)),
-                **vars(asked[session.id]),
+        folders = {Path(one.session.folder) for one in everybody}
+        return [
+            Facts(
+                session=one.session,
+                running=one.running,
+                footprint=footprints.get(one.session.id, Footprint({}, frozenset())),
+                ledger=ledger.get(one.session.id),
+                token=one.token,
+                written=one.written,
+                found=one.found,
+                let_in=one.let_in,
+                advertised=one.advertised,
+                files=list(self._files(one.session, folders)) if one in mine else (),
+                unanswered=one.unanswered,
+                unseen=unseen.problem if (unseen := unseen_of(one.seen)) else "",
             )
-            for session in everybody
-        }
+            for one in everybody
+        ]
 
-    def _files(self, session: Session, everybody: Iterable[Session]) -> Iterator[str]:
+    def _files(self, session: Session, folders: Iterable[Path]) -> Iterator[str]:
         """Yield what is wrong with the files that hold the session's secrets."""
         own = self._store.env_file(session.id)
         yield from _not_private(own.parent / RECORD_FILE)
         yield from _not_as_written(own, session)
-        here = Path(session.folder) / current.FILE
-        if current.read(here) == session.id:
-            yield from _not_as_written(here, session)
-        for other in everybody:
-            path = Path(other.folder) / current.FILE
-            if other.folder != session.folder and current.read(path) == session.id:
-                yield f"{path} is a copy of its env file"
+        for folder in sorted(folders):
+            path = folder / current.FILE
+            with suppress(PermissionError):  # what we cannot read holds no copy of ours
+                if current.read(path) != session.id:
+                    continue
+                if folder == Path(session.folder):
+                    yield from _not_as_written(path, session)
+                else:
+                    yield f"{path} is a copy of its env file"
+
+
+def _mark(session: Session) -> str:
+    """Return what the tokens of a session's canaries begin with."""
+    return session.id.replace("-", "")
 
 
 def _not_private(path: Path) -> Iterator[str]:
@@ -289,13 +286,11 @@ def _not_private(path: Path) -> Iterator[str]:
 def _not_as_written(path: Path, session: Session) -> Iterator[str]:
     yield from _not_private(path)
     try:
-        if read_private(path) != envfile.render(session):
-            yield f"{path} is not as it was written"
+        found, bad = dotenv.parse(read_private(path))
     except FileNotFoundError:
         return
     except ValueError as error:
         yield f"{path} {error}"
-
-
-def _running(seen: Mapping[str, Observed]) -> tuple[str, ...]:
-    return tuple(service for service, one in seen.items() if one.state is State.RUNNING)
+        return
+    if bad or found != envfile.variables(session):
+        yield f"{path} does not say what was written"
