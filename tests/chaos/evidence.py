@@ -22,7 +22,8 @@ def block(tally: Tally, seed: str, minutes: str) -> str:
     untried = SYSTEMS.get(platform.system(), "other systems")
     lines = [
         BEGIN,
-        f"`{command}` on {time.strftime('%Y-%m-%d')}, commit {commit()}, {machine()}: every test passed.",
+        f"`{command}` on {time.strftime('%Y-%m-%d')}, commit {commit()}, {machine()}:",
+        "every test passed.",
         "",
         f"| {' | '.join(rows[0])} |",
         f"|{'---|' * 2}{'---:|' * (len(rows[0]) - 2)}",

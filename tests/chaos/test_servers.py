@@ -93,8 +93,8 @@ def test_local_garbage(cli: Cli, words: bytes, amount: Amount) -> None:
             world.victim_kept()
             moved = int(cli.variables()["NATS_PORT"])
             world.judge.expect("collisions", moved != port, moved)
-            with socket.create_connection(("127.0.0.1", port), 5):
-                pass
+            with socket.create_connection(("127.0.0.1", port), 5) as asking:
+                asking.recv(1)
             world.judge.expect("foreign", bool(answered), "the stranger's port was taken over")
         world.cleaned()
     world.kept()
@@ -213,9 +213,9 @@ def talker(port: int, words: bytes) -> Iterator[list[bool]]:
             with suppress(OSError):
                 while True:
                     client, _ = listener.accept()
+                    answered.append(True)
                     with client, suppress(OSError):
                         client.sendall(words)
-                        answered.append(True)
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()

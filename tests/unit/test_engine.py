@@ -124,7 +124,7 @@ def test_endpoints_are_on_the_engines_host(url: str, host: str) -> None:
 def test_a_container_is_read_from_its_line(
     state: str, status: str, runs: bool, ended: int | None
 ) -> None:
-    found = labels._container(f"id\tnats\tabc\t{state}\t{status}")
+    found = labels._container("id", "nats", "abc", state, status)
     assert (found.service, found.runs, found.exit_status) == ("nats", runs, ended)
     assert found.paused is (state == "paused")
 

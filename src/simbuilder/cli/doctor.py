@@ -105,6 +105,7 @@ class Doctor:
         self._deadline = time.monotonic() + SEEN_BY_S
         self._local, self._docker = rooms.local, rooms.docker
         self._store, self._ports = rooms.store, rooms.ports
+        self._owner = rooms.owner
         self._settings = settings = rooms.settings
         self._range = system_range(settings.port_start, settings.port_end)
         self._sessions, self._broken = self._store.load_all()
@@ -146,7 +147,7 @@ class Doctor:
             partial(_reply, here, "compose", "version", "--short"),
             partial(_reply, here, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"),
             partial(_reply, here, "network", "ls", "--filter=driver=bridge", "--format", bridges),
-            partial(_used, here),
+            partial(_used, here, self._owner),
             partial(tools.check, self._settings.cache_dir, ANSWER_S),
             *(partial(_reply, Engine(n), "version", "--format={{.Server.Version}}") for n in names),
         ]
@@ -283,7 +284,7 @@ class Doctor:
         if "" in silent:
             del known["docker"]
         runtimes = Runtimes(known, told.append)
-        cleaner = Cleaner(self._store, self._ports, runtimes, told.append, Path.cwd())
+        cleaner = Cleaner(self._store, self._ports, runtimes, told.append, Path.cwd(), self._owner)
         return Seen(views, cleaner.orphans(), [event.message for event in told])
 
     def _record(self, view: SessionView) -> Finding | None:
@@ -365,8 +366,8 @@ def _reply(engine: Engine, *question: str) -> Reply:
     return Reply(lines, refusal, round((time.monotonic() - began) * 1000, 1))
 
 
-def _used(engine: Engine) -> dict[str, int] | None:
+def _used(engine: Engine, owner: str) -> dict[str, int] | None:
     try:
-        return labels.memory(engine, MEASURE_S)
+        return labels.memory(engine, owner, MEASURE_S)
     except SimBuilderError:  # the engine's own row says why
         return None

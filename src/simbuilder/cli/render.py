@@ -44,7 +44,7 @@ def line(text: str = "") -> None:
 
 def talk(text: str) -> None:
     """Write a line to whoever watches."""
-    with suppress(BrokenPipeError):  # nobody listens: no reason to stop what we are doing
+    with suppress(OSError):  # nobody listens, or a disk is full: no reason to stop the work
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
 

@@ -18,6 +18,7 @@ from simbuilder.scaffolding.exceptions import (
     DiskFullError,
     RuntimeUnavailableError,
     SimBuilderError,
+    UsageError,
 )
 from simbuilder.sessions.manager import Makers, SessionManager
 from simbuilder.sessions.port_manager import PortManager, system_range
@@ -34,6 +35,7 @@ class Rooms:
     """Everything a command needs."""
 
     settings: CoreSettings
+    owner: str
     manager: SessionManager
     store: SessionStore
     ports: PortManager
@@ -58,7 +60,10 @@ class Choice:
 
 def rooms(emit: EventSink) -> Rooms:
     """Build the rooms for the current folder. Raises `ConfigurationError`."""
-    folder = Path.cwd()
+    try:
+        folder = Path.cwd()
+    except FileNotFoundError:
+        raise UsageError("the current folder was deleted", "change to another one") from None
     settings = core_settings(read_environment(folder))
     store = SessionStore(settings.state_dir)
     ports = PortManager(
@@ -95,7 +100,7 @@ def rooms(emit: EventSink) -> Rooms:
             secret=new_secret,
         )
 
-    return Rooms(settings, manager, store, ports, local, docker, emit, verifier)
+    return Rooms(settings, owner, manager, store, ports, local, docker, emit, verifier)
 
 
 def new_secret(service: str) -> str:

@@ -222,6 +222,8 @@ def cleanup(
     """Remove a session: servers, data, ports, env files, record."""
 
     def action(rooms: "Rooms") -> "Result":
+        from simbuilder.cli.removal import cleaned, confirm, listed, show_orphans
+        from simbuilder.cli.render import may_ask
         from simbuilder.scaffolding.exceptions import UsageError
 
         if [all_, orphans, session is not None].count(True) > 1:
@@ -240,12 +242,12 @@ def cleanup(
             steps = (s for target in targets for s in rooms.manager.cleaner.plan(target).steps)
             return _planned("session cleanup", Plan(tuple(steps)))
         if orphans and targets and not yes:
-            if not _may_ask():
-                return _listed(targets)
-            _show_orphans(rooms, targets)
+            if not may_ask():
+                return listed(targets)
+            show_orphans(rooms, targets)
         if (all_ or orphans) and targets and not yes:
-            _confirm(len(targets))
-        return _cleaned(rooms, targets, timeout)
+            confirm(len(targets))
+        return cleaned(rooms, targets, timeout)
 
     return _run("session cleanup", as_json, action, reap=not dry_run)
 
@@ -269,7 +271,7 @@ def verify(
     """Prove sessions isolated: with canaries, other credentials, sockets, files and ports."""
 
     def action(rooms: "Rooms") -> "Result":
-        from simbuilder.scaffolding.exceptions import UsageError
+        from simbuilder.scaffolding.exceptions import SessionNotFoundError, UsageError
 
         if all_ and sessions:
             raise UsageError("--all and a session contradict each other", "give one of them")
@@ -280,7 +282,10 @@ def verify(
             wanted = [session.id for session in known]
         else:
             wanted = [resolve(session) for session in sessions or (None,)]
-        verified = rooms.verifier().verify(list(dict.fromkeys(wanted)), timeout)
+        wanted = list(dict.fromkeys(wanted))
+        verified = rooms.verifier().verify(wanted, timeout)
+        if not all_ and len(verified) < len(wanted):
+            raise SessionNotFoundError("a session was removed meanwhile")
         return _verified(verified, broken)
 
     # not before: what others left of the ledger is a fact too
@@ -297,62 +302,6 @@ def _verified(verified: "list[Verified]", broken: "list[Broken]") -> "Result":
         return partial("session verify", data, tuple(problems))
     remarks = () if verified else (Problem("nothing-to-verify", "there is no session"),)
     return success("session verify", data, remarks)
-
-
-def _may_ask() -> bool:
-    from simbuilder.cli import render
-
-    return render.may_ask()
-
-
-def _confirm(count: int) -> None:
-    from simbuilder.scaffolding.exceptions import SimBuilderError, UsageError
-
-    if not _may_ask():
-        raise UsageError("--all needs --yes when nobody can be asked", "add --yes")
-    if not typer.confirm(f"Remove {count} session(s) and all their data?", err=True):
-        raise SimBuilderError("nothing was removed")
-
-
-def _show_orphans(rooms: "Rooms", targets: list[str]) -> None:
-    from simbuilder.cli import render
-
-    for target in targets:
-        render.talk(f"orphan {target}: {rooms.manager.cleaner.plan(target).steps[0].cause}")
-
-
-def _listed(targets: list[str]) -> "Result":
-    from simbuilder.sessions.result import Problem, success
-
-    remark = Problem("not-removed", "nothing was removed", "add --yes to remove what is listed")
-    return success("session cleanup", {"orphans": targets, "removed": []}, (remark,))
-
-
-def _cleaned(rooms: "Rooms", targets: list[str], timeout_s: float) -> "Result":
-    """Remove one session after the other; what one of them refuses does not stop the next."""
-    from simbuilder.scaffolding.exceptions import SimBuilderError
-    from simbuilder.sessions.result import Problem, partial, success
-
-    removed: list[str] = []
-    problems: list[Problem] = []
-    for target in targets:
-        try:
-            rooms.manager.cleaner.cleanup(target, timeout_s)
-            removed.append(target)
-        except SimBuilderError as error:
-            if len(targets) == 1:
-                raise
-            problems.append(Problem.of(error))
-        except OSError as error:
-            hint = "its record is kept; mend the cause and run the same command again"
-            message = f"session {target[:8]} is not removed, or not wholly: {error}"
-            problems.append(Problem("partly-removed", message, hint))
-    rooms.manager.cleaner.tidy()
-    data = {"removed": removed}
-    if problems:
-        return partial("session cleanup", data, tuple(problems))
-    remarks = () if targets else (Problem("nothing-to-remove", "there is nothing to remove"),)
-    return success("session cleanup", data, remarks)
 
 
 def _reported(command: str, report: "Report") -> "Result":

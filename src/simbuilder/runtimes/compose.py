@@ -134,7 +134,9 @@ class ComposeRuntime:
         """List all containers with our label, in one question."""
         wanted = list(session_ids)
         try:
-            found = [c for c in labels.containers(self._engine) if c.session_id in wanted]
+            found = [
+                c for c in labels.containers(self._engine, self._owner) if c.session_id in wanted
+            ]
         except SimBuilderError as error:
             unseen = Observed(State.UNKNOWN, problem=error.message)
             return {session_id: dict.fromkeys(SERVICES, unseen) for session_id in wanted}
@@ -167,7 +169,7 @@ class ComposeRuntime:
 
     def footprints(self, sessions: Sequence[Session]) -> Mapping[str, Footprint]:
         """Ask the engine about the running containers."""
-        return labels.footprints(self._engine, [session.id for session in sessions])
+        return labels.footprints(self._engine, self._owner, [session.id for session in sessions])
 
     def start(
         self, session: Session, services: Sequence[str], timeout_s: float, emit: EventSink
@@ -177,7 +179,12 @@ class ComposeRuntime:
         for service in services:
             emit(Event("begin", service, "starting"))
         engine = self._alone_on(session.id)
-        found = labels.containers(engine, session.id)
+        if others := labels.strangers(engine, session.project, session.id):
+            raise EngineError(
+                f"{', '.join(others)} claims to be of Compose project {session.project}",
+                "it is not the session's: remove it, or take those labels from it",
+            )
+        found = labels.containers(engine, self._owner, session.id)
         _unpause(engine, found)
         running = [container.service for container in found if container.runs]
         outcomes = self._up(engine, session, [s for s in services if s not in running], deadline)
@@ -222,12 +229,12 @@ class ComposeRuntime:
         return found
 
     def _containers(self, session_id: str, services: Sequence[str]) -> list[labels.Container]:
-        found = labels.containers(self._engine, session_id)
+        found = labels.containers(self._engine, self._owner, session_id)
         return [container for container in found if container.service in services]
 
     def remove(self, session_id: str) -> None:
         """Kill the containers, since nothing they could still save will be kept; then all else."""
-        labels.remove(self._alone_on(session_id), session_id)
+        labels.remove(self._alone_on(session_id), self._owner, session_id)
         remove_tree(self._root / session_id)
         remove_if_empty(self._root)
 

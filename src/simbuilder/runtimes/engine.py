@@ -217,6 +217,7 @@ def ports_taken(text: str) -> set[int]:
 def last_line(text: str) -> str:
     """Return the last thing Docker said, less its prefixes."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith("exit status ")] or lines
     return (
         re.sub(r"^(Error response from daemon|Error|docker):\s*", "", lines[-1])[:300]
         if lines

@@ -11,7 +11,7 @@ from typing import Any
 from simbuilder.runtimes.engine import LOOK_TIMEOUT_S, Engine
 from simbuilder.scaffolding import process
 from simbuilder.scaffolding.exceptions import EngineError, StillRunningError
-from simbuilder.sessions.model import Footprint
+from simbuilder.sessions.model import Footprint, same_owner
 
 SESSION, OWNER = "io.simbuilder.session", "io.simbuilder.owner"
 """Labels on every container, network and volume (see `docker-compose.yaml`)."""
@@ -22,10 +22,16 @@ ENDED_ON_REQUEST = (0, 130, 143)
 _REMOVE_TIMEOUT_S = 60.0
 _REMOVALS = 4
 _SETTLE_S = 0.5
-_ROW = (
-    f'{{{{.Label "{SESSION}"}}}}\t{{{{.Label "com.docker.compose.service"}}}}\t'
-    "{{.ID}}\t{{.State}}\t{{.Status}}"
+_ROW = ",".join(
+    f"{{{{json {field}}}}}"
+    for field in (
+        f'(.Label "{OWNER}")',
+        f'(.Label "{SESSION}")',
+        '(.Label "com.docker.compose.service")',
+        *(".ID", ".State", ".Status"),
+    )
 )
+"""In JSON: a label can hold anything, and those of others are listed too."""
 
 
 @dataclass(frozen=True)
@@ -44,19 +50,45 @@ class Container:
 
 
 def containers(
-    engine: Engine, session_id: str = "", timeout_s: float = LOOK_TIMEOUT_S
+    engine: Engine, owner: str, session_id: str = "", timeout_s: float = LOOK_TIMEOUT_S
 ) -> list[Container]:
-    """Return all containers of a session, or of all sessions, with one question."""
+    """Return all containers of a session, or of all sessions of an owner, with one question."""
     label = f"label={SESSION}={session_id}" if session_id else f"label={SESSION}"
     argv = ("ps", "--all", "--no-trunc", "--filter", label, "--format", _ROW)
-    return [_container(line) for line in engine.lines(*argv, timeout_s=timeout_s)]
+    rows = [json.loads(f"[{line}]") for line in engine.lines(*argv, timeout_s=timeout_s)]
+    return [_container(*rest) for whose, *rest in rows if _owns(owner, whose)]
 
 
-def resources(engine: Engine, session_id: str) -> list[list[str]]:
+def _owns(owner: str, label: str) -> bool:
+    """True unless the label names another owner: whoever copied a state folder, say."""
+    return not label or same_owner(owner, label)
+
+
+def resources(engine: Engine, owner: str, session_id: str) -> list[list[str]]:
     """Return the ids of a session's containers, networks and volumes."""
-    ours = ("--quiet", "--filter", f"label={SESSION}={session_id}")
-    kinds = (("ps", "--all"), ("network", "ls"), ("volume", "ls"))
-    return together(engine, *((*kind, *ours) for kind in kinds), timeout_s=LOOK_TIMEOUT_S)
+    wanted = ("--filter", f"label={SESSION}={session_id}", "--format")
+    whose = f'{{{{json (.Label "{OWNER}")}}}},{{{{json'
+    questions = (
+        ("ps", "--all", "--no-trunc", *wanted, f"{whose} .ID}}}}"),
+        ("network", "ls", "--no-trunc", *wanted, f"{whose} .ID}}}}"),
+        ("volume", "ls", *wanted, f"{whose} .Name}}}}"),
+    )
+    answers = together(engine, *questions, timeout_s=LOOK_TIMEOUT_S)
+    rows = [[json.loads(f"[{line}]") for line in lines] for lines in answers]
+    return [[name for whose, name in found if _owns(owner, whose)] for found in rows]
+
+
+def strangers(engine: Engine, project: str, session_id: str) -> list[str]:
+    """Return the names of containers in a session's project that are not the session's.
+
+    Compose would take them for its own, and replace them.
+    """
+    ours = f"label=com.docker.compose.project={project}"
+    shown = f'{{{{json (.Label "{SESSION}")}}}},{{{{json .Names}}}}'
+    argv = ("ps", "--all", "--filter", ours, "--format", shown)
+    lines = engine.lines(*argv, timeout_s=LOOK_TIMEOUT_S)
+    rows = [json.loads(f"[{line}]") for line in lines]
+    return [name for whose, name in rows if whose != session_id]
 
 
 def sessions_of(engine: Engine, owner: str) -> set[str]:
@@ -67,9 +99,9 @@ def sessions_of(engine: Engine, owner: str) -> set[str]:
     return {i for lines in together(engine, *questions, timeout_s=LOOK_TIMEOUT_S) for i in lines}
 
 
-def footprints(engine: Engine, session_ids: Sequence[str]) -> dict[str, Footprint]:
+def footprints(engine: Engine, owner: str, session_ids: Sequence[str]) -> dict[str, Footprint]:
     """Return what the running containers of each session publish, mount and are connected to."""
-    running = [c for c in containers(engine) if c.session_id in session_ids and c.runs]
+    running = [c for c in containers(engine, owner) if c.session_id in session_ids and c.runs]
     done = engine.attempt(("inspect", *(c.id for c in running)), LOOK_TIMEOUT_S)
     try:  # also where it complains: one of them may have gone just now
         by_id = {facts["Id"]: facts for facts in json.loads(done.out or "[]")}
@@ -100,13 +132,15 @@ def _footprint(inspected: Mapping[str, Any]) -> Footprint:
     return Footprint(sockets, frozenset(stores), networks)
 
 
-def memory(engine: Engine, timeout_s: float) -> dict[str, int]:
+def memory(engine: Engine, owner: str, timeout_s: float) -> dict[str, int]:
     """Return session id -> bytes of memory that its running containers use now.
 
     Takes at most `timeout_s`; an engine measures for a second or two. Raises like `Engine.ask`.
     """
     deadline = time.monotonic() + timeout_s
-    sessions = {c.id: c.session_id for c in containers(engine, timeout_s=timeout_s) if c.runs}
+    sessions = {
+        c.id: c.session_id for c in containers(engine, owner, timeout_s=timeout_s) if c.runs
+    }
     used = dict.fromkeys(sessions.values(), 0)
     if sessions:
         shown = ("stats", "--no-stream", "--no-trunc", "--format", "{{.ID}}\t{{.MemUsage}}")
@@ -125,7 +159,7 @@ def _bytes(text: str) -> int:
     return int(float(found.group(1)) * (1 << power[found.group(2)])) if found else 0
 
 
-def remove(engine: Engine, session_id: str) -> None:
+def remove(engine: Engine, owner: str, session_id: str) -> None:
     """Remove all that a session owns, and look again until nothing is there.
 
     The engine may just be finishing what it was told by a command that has been killed since.
@@ -133,7 +167,7 @@ def remove(engine: Engine, session_id: str) -> None:
     """
     refusal = ""
     for _ in range(_REMOVALS):
-        found = resources(engine, session_id)
+        found = resources(engine, owner, session_id)
         if not any(found):
             return
         try:
@@ -141,7 +175,7 @@ def remove(engine: Engine, session_id: str) -> None:
         except EngineError as error:  # somebody else's container uses one of them, most likely
             refusal = error.message
             time.sleep(_SETTLE_S)
-    if left := [name for names in resources(engine, session_id) for name in names]:
+    if left := [name for names in resources(engine, owner, session_id) for name in names]:
         raise StillRunningError(
             f"not all of session {session_id[:8]} can be removed: {refusal or ', '.join(left)}",
             "end what uses it, then run the same command again",
@@ -163,14 +197,13 @@ def together(
     return process.together([partial(engine.lines, *q, timeout_s=timeout_s) for q in questions])
 
 
-def _container(line: str) -> Container:
-    session_id, service, container_id, state, status = line.split("\t")
+def _container(session_id: str, service: str, id_: str, state: str, status: str) -> Container:
     found = re.match(r"Exited \((\d+)\)", status)
     ended = int(found.group(1)) if found else 0
     return Container(
         session_id,
         service,
-        container_id,
+        id_,
         runs=state in ("running", "paused", "restarting"),
         paused=state == "paused",
         exit_status=None if ended in ENDED_ON_REQUEST else ended,

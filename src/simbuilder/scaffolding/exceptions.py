@@ -60,6 +60,15 @@ class ForeignStateError(StateError):
     code = "foreign-state"
 
 
+class MovedStateError(StateError):
+    """A record was made with another state folder: that was moved, or this is a copy of it.
+
+    What runs carries the old folder's mark; to work on it from here could hit somebody else's.
+    """
+
+    code = "moved-state"
+
+
 class HalfRemovedError(SimBuilderError):
     """A cleanup of the session has begun and was interrupted: it can only be finished."""
 

@@ -132,6 +132,8 @@ def _temporary(path: Path) -> tuple[Path, int]:
 
 def sweep(folder: Path) -> list[Path]:
     """Remove what writers that were killed left in `folder`, and return it; others' is not ours."""
+    if folder.is_symlink():
+        return []
     try:
         names = [n for n in os.listdir(folder) if n.startswith(".") and n.endswith(_TEMPORARY)]  # noqa: PTH208 - no Path per name: every command does this
     except OSError:  # not there, or not ours to look into

@@ -137,9 +137,10 @@ def spawn_server(
             ["/bin/sh", "-c", _RECORD_EXIT, str(exit_file), str(cwd), *argv],
             dict(env),
             file_actions=(
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                # stdin last: where ours is closed, the log may have become descriptor 0
                 (os.POSIX_SPAWN_DUP2, descriptor, 1),
                 (os.POSIX_SPAWN_DUP2, descriptor, 2),
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             ),
             setsid=True,
             setsigdef=(signal.SIGINT, signal.SIGPIPE),  # Python ignores SIGPIPE, children would too
@@ -274,6 +275,18 @@ def sockets(processes: Iterable[Marked]) -> set[tuple[str, int]]:
             connections = psutil.Process(item.pid).net_connections(kind="tcp")
             listening = (c.laddr for c in connections if c.status == psutil.CONN_LISTEN)
             found |= {(address.ip, address.port) for address in listening}
+    return found
+
+
+def folders(processes: Iterable[Marked]) -> set[str]:
+    """Return the folders in which `processes` work, whatever they are called by now.
+
+    One that was deleted ends in ` (deleted)`, as Linux says it (proc(5)).
+    """
+    found: set[str] = set()
+    for item in processes:
+        with suppress(OSError):  # ended meanwhile
+            found.add(str(Path(f"/proc/{item.pid}/cwd").readlink()))
     return found
 
 

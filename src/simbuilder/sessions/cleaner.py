@@ -8,6 +8,7 @@ from pathlib import Path
 from simbuilder.scaffolding.exceptions import (
     BusyError,
     ForeignStateError,
+    MovedStateError,
     NewerStateError,
     SimBuilderError,
     StateError,
@@ -40,12 +41,14 @@ class Cleaner:
         runtimes: Runtimes,
         emit: EventSink,
         folder: Path,
+        owner: str,
     ) -> None:
         self._store = store
         self._ports = ports
         self._runtimes = runtimes
         self._emit = emit
         self._folder = folder
+        self._owner = owner
 
     def targets(self) -> list[str]:
         """Return the ids of all there is to remove: sessions, broken records, and orphans."""
@@ -87,14 +90,21 @@ class Cleaner:
         self._store.begin_removal(session_id)
         for runtime in runtimes:
             runtime.remove(session_id)
+        with self._ports.transaction(timeout_s):
+            self._forget_env_file(session_id, folder)
+            self._ports.release(session_id)
+            self._store.forget(session_id)
+
+    def _forget_env_file(self, session_id: str, folder: Path) -> None:
+        path = folder / current.FILE
         try:
             current.delete(folder, session_id)
         except OSError as error:  # a folder out of reach must not keep the session for ever
-            message = f"whether {folder / current.FILE} names the session cannot be seen: {error}"
+            message = f"whether {path} names the session cannot be seen: {error}"
             self._emit(Event("warning", "env-file", message))
-        with self._ports.transaction(timeout_s):
-            self._ports.release(session_id)
-            self._store.forget(session_id)
+        if self._loadable(session_id) is None and self._store.recorded(session_id):
+            message = f"an env file of session {session_id[:8]} may be left where it was created"
+            self._emit(Event("warning", "env-file", message))
 
     def _removable_from(self, session_id: str) -> list[Runtime]:
         """Return the runtimes to remove the session from, all of which can be asked just now.
@@ -121,8 +131,8 @@ class Cleaner:
 
     def _loadable(self, session_id: str) -> Session | None:
         try:
-            return self._store.load(session_id)
-        except (NewerStateError, ForeignStateError):
+            return self._store.load_own(session_id, self._owner)
+        except (NewerStateError, ForeignStateError, MovedStateError):
             raise
         except StateError:
             return None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from simbuilder.scaffolding.exceptions import SessionNotFoundError, UsageError
 from simbuilder.sessions import current
-from simbuilder.sessions.model import Session
+from simbuilder.sessions.model import Session, is_session_id
 from simbuilder.sessions.store import SessionStore
 
 
@@ -34,9 +34,10 @@ class Finder:
             raise UsageError(f"{reference!r} could be {shown}", "give more of the id")
         if not matches:
             shown = reference if len(reference) <= 40 else reference[:37] + "..."
-            raise SessionNotFoundError(
-                f"there is no session {shown!r}", "'simbuilder session list' shows the sessions"
-            )
+            hint = "'simbuilder session list' shows the sessions"
+            if is_session_id(reference):
+                hint += ", 'simbuilder session cleanup --orphans' what those without a record left"
+            raise SessionNotFoundError(f"there is no session {shown!r}", hint)
         return matches[0]
 
     def names(self) -> dict[str, str | None]:

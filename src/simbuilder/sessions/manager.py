@@ -84,7 +84,7 @@ class SessionManager:
         self._emit = emit
         self._folder = folder.resolve()
         self.finder = Finder(store, self._folder)
-        self.cleaner = Cleaner(store, ports, self._runtimes, emit, self._folder)
+        self.cleaner = Cleaner(store, ports, runtimes, emit, self._folder, makers.owner)
 
     # --- creating --------------------------------------------------------------------------
 
@@ -178,8 +178,9 @@ class SessionManager:
 
     def _make_current(self, session: Session) -> None:
         folder = Path(session.folder)
-        previous = current.read(folder / current.FILE)
-        aside = current.write(folder, session)
+        with self._ports.transaction():  # of all sessions of a folder one at a time
+            previous = current.read(folder / current.FILE)
+            aside = current.write(folder, session)
         if aside is not None:
             self._emit(Event("note", current.FILE, f"was not ours; kept as {aside.name}"))
         if previous is not None and previous != session.id:
@@ -247,9 +248,9 @@ class SessionManager:
             ports = self._ports.replace(session.id, session.ports, keys, tried)
             session = replace(session, ports=ports)
             self._store.save(session)
-        folder = Path(session.folder)
-        if current.read(folder / current.FILE) == session.id:
-            current.write(folder, session)
+            folder = Path(session.folder)
+            if current.read(folder / current.FILE) == session.id:
+                current.write(folder, session)
         for key in keys:
             self._emit(Event("note", key.split(".")[0], f"{key} port was taken; now {ports[key]}"))
         return session
@@ -318,7 +319,7 @@ class SessionManager:
             yield self._usable(session_id)
 
     def _usable(self, session_id: str) -> Session:
-        session = self._store.load(session_id)
+        session = self._store.load_own(session_id, self._makers.owner)
         if self._store.removing(session_id):
             problem = half_removed(session)
             raise HalfRemovedError(problem.message, problem.hint)

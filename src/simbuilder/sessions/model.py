@@ -165,6 +165,19 @@ class StartOutcome:
     log_tail: tuple[str, ...] = ()
 
 
+def same_owner(one: str, two: str) -> bool:
+    """True if two owners (`uid@host:state folder`) are the same but for the name of the machine.
+
+    That changes with a rebuilt dev container, whose sessions stay its user's.
+    """
+    return _place_of(one) == _place_of(two)
+
+
+def _place_of(owner: str) -> tuple[str, str]:
+    user, _, rest = owner.partition("@")
+    return user, rest.partition(":")[2]
+
+
 def overall(states: Mapping[str, State], ready: Mapping[str, bool] | None = None) -> State:
     """Return the state of a session from those of its services (and who is ready, if asked)."""
     values = set(states.values())

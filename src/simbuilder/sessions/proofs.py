@@ -40,7 +40,8 @@ class Facts:
     run, `written` the services that took it, `found` what canaries its services hold, `let_in` the
     labels of sessions whose secrets a service accepted, `advertised` where it sends clients,
     `files` what is wrong with its env files, `unanswered` why a question about a service has no
-    answer, and `unseen` why nobody can tell what runs.
+    answer, `unseen` why nobody can tell what runs, and `unlooked` which neighbours could not be
+    looked through at all.
     """
 
     session: Session
@@ -55,6 +56,7 @@ class Facts:
     files: Sequence[str] = ()
     unanswered: Mapping[str, str] = field(default_factory=dict)
     unseen: str = ""
+    unlooked: Sequence[str] = ()
 
 
 def judge(facts: Facts, others: Sequence[Facts]) -> tuple[Verdict, ...]:
@@ -85,6 +87,7 @@ def _silent(name: str, facts: Facts, others: Sequence[Facts]) -> list[str]:
     """Return why servers were not asked that the proof depends on."""
     silent = list(facts.unanswered.values()) if name in _ASKED else []
     if name == "neighbours":
+        silent += facts.unlooked
         for other in others:
             label = f"session {other.session.label}"
             whys = [*other.unanswered.values(), *filter(None, [other.unseen])]
@@ -183,7 +186,7 @@ def _storage(facts: Facts, others: Sequence[Facts]) -> list[str]:
     """Data folders, volumes and networks are shared with none."""
     import ipaddress
 
-    found = []
+    found = [f"{store}" for store in sorted(facts.footprint.stores) if store.endswith(_DELETED)]
     for other in others:
         found += [
             f"session {other.session.label} uses {mine} too"
@@ -197,6 +200,9 @@ def _storage(facts: Facts, others: Sequence[Facts]) -> list[str]:
             if name == theirs or ipaddress.ip_network(subnet).overlaps(ipaddress.ip_network(taken))
         ]
     return found
+
+
+_DELETED = " (deleted)"
 
 
 def _overlap(one: str, two: str) -> bool:

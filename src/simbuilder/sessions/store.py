@@ -1,5 +1,6 @@
 """Session records on disk: a folder each, written atomically, refused when not understood."""
 
+import errno
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -7,7 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from simbuilder.scaffolding.exceptions import ForeignStateError, NewerStateError, StateError
+from simbuilder.scaffolding.exceptions import (
+    ForeignStateError,
+    MovedStateError,
+    NewerStateError,
+    StateError,
+)
 from simbuilder.scaffolding.files import (
     ForeignFileError,
     folder_lock,
@@ -24,6 +30,7 @@ from simbuilder.sessions.model import (
     Session,
     from_record,
     is_session_id,
+    same_owner,
     to_record,
 )
 from simbuilder.sessions.result import Event, EventSink
@@ -92,6 +99,21 @@ class SessionStore:
         except IsADirectoryError:
             raise StateError(f"{path} is a folder", "move it away, then try again") from None
 
+    def load_own(self, session_id: str, owner: str) -> Session:
+        """Return a session that something shall be done to.
+
+        Raises like `load`, and `MovedStateError` for one that was made with another state folder.
+        """
+        session = self.load(session_id)
+        if session.owner and not same_owner(session.owner, owner):
+            _, _, place = session.owner.partition(":")
+            raise MovedStateError(
+                f"session {session.label} was made with another state folder, {place}",
+                "move the folder back, or set SIMBUILDER_STATE_DIR to it; "
+                f"if this is a copy, delete {self.folder(session_id)} by hand",
+            )
+        return session
+
     def load(self, session_id: str) -> Session:
         """Return a session. Raises `StateError` for a record that is missing or unusable."""
         path = self.folder(session_id) / RECORD_FILE
@@ -136,7 +158,12 @@ class SessionStore:
 
     def begin_removal(self, session_id: str) -> None:
         """Write down that the session shall go, before the first of it does."""
-        write_atomic(self.folder(session_id) / REMOVING_FILE, "")
+        try:
+            write_atomic(self.folder(session_id) / REMOVING_FILE, "")
+        except OSError as error:
+            # the disk is full: to remove something is what helps
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
 
     def removing(self, session_id: str) -> bool:
         """True if a removal of the session has begun; from then on it can only be finished."""

@@ -132,7 +132,8 @@ class Verifier:
                 held.enter_context(self._store.lock(session_id, left_s, self._emit))
             ids = [i for i in session_ids if self._store.recorded(i)]
             mine = self._subjects([self._store.load(session_id) for session_id in ids])
-            known = self._store.load_all()[0]
+            known, broken = self._store.load_all()
+            unlooked = [f"session {b.id[:8]} was not looked through: {b.reason}" for b in broken]
             others = self._subjects([session for session in known if session.id not in ids])
             try:
                 self._ask("write canaries", mine, self._write)
@@ -140,7 +141,7 @@ class Verifier:
                 self._ask("try other credentials", mine, partial(self._knock, mine + others))
             finally:
                 self._remove(mine)
-            facts = self._facts(mine, others)
+            facts = self._facts(mine, others, unlooked)
         return [
             Verified(
                 subject.session,
@@ -229,7 +230,9 @@ class Verifier:
 
     # --- everything else -------------------------------------------------------------------
 
-    def _facts(self, mine: Sequence[_Subject], others: Sequence[_Subject]) -> list[Facts]:
+    def _facts(
+        self, mine: Sequence[_Subject], others: Sequence[_Subject], unlooked: Sequence[str]
+    ) -> list[Facts]:
         everybody = [*mine, *others]
         footprints = self._runtimes.footprints([one.session for one in everybody if one.running])
         ledger = self._ports.reserved()
@@ -248,6 +251,7 @@ class Verifier:
                 files=list(self._files(one.session, folders)) if one in mine else (),
                 unanswered=one.unanswered,
                 unseen=unseen.problem if (unseen := unseen_of(one.seen)) else "",
+                unlooked=unlooked,
             )
             for one in everybody
         ]

@@ -115,17 +115,20 @@ class LocalRuntime:
         return {session_id for session_id, _, _ in self._marked()} | set(self._on_disk())
 
     def footprints(self, sessions: Sequence[Session]) -> Mapping[str, Footprint]:
-        """Ask the kernel what the processes listen on."""
+        """Ask the kernel what the processes listen on, and where they work."""
         marked = list(self._marked())
         found = {}
         for session in sessions:
             listening: dict[str, frozenset[tuple[str, int]]] = {}
+            stores: set[str] = set()
             for service in session.services:
                 ours = [item for i, s, item in marked if (i, s) == (session.id, service)]
                 if ours:
                     listening[service] = frozenset(process.sockets(ours))
-            folders = (self._folder(session.id, service) for service in listening)
-            found[session.id] = Footprint(listening, frozenset(str(f.resolve()) for f in folders))
+                    folder = self._folder(session.id, service)
+                    stores |= process.folders(ours)
+                    stores |= {str(path.resolve()) for path in (folder, folder / "data")}
+            found[session.id] = Footprint(listening, frozenset(stores))
         return found
 
     def start(
