@@ -50,7 +50,7 @@ class Runtime(Protocol):
         """
 
     def footprints(self, sessions: Sequence[Session]) -> Mapping[str, Footprint]:
-        """Return session id -> what its running servers hold now.
+        """Return session id -> what it holds now, above all by its running servers.
 
         Raises `RuntimeUnavailableError` if that cannot be seen.
         """

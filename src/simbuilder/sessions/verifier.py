@@ -234,7 +234,8 @@ class Verifier:
         self, mine: Sequence[_Subject], others: Sequence[_Subject], unlooked: Sequence[str]
     ) -> list[Facts]:
         everybody = [*mine, *others]
-        footprints = self._runtimes.footprints([one.session for one in everybody if one.running])
+        visible = [one.session for one in everybody if unseen_of(one.seen) is None]
+        footprints = self._runtimes.footprints(visible)
         ledger = self._ports.reserved()
         folders = {Path(one.session.folder) for one in everybody}
         return [

@@ -122,12 +122,12 @@ class LocalRuntime:
             listening: dict[str, frozenset[tuple[str, int]]] = {}
             stores: set[str] = set()
             for service in session.services:
+                folder = self._folder(session.id, service)
+                stores |= {str(path.resolve()) for path in (folder, folder / "data")}
                 ours = [item for i, s, item in marked if (i, s) == (session.id, service)]
                 if ours:
                     listening[service] = frozenset(process.sockets(ours))
-                    folder = self._folder(session.id, service)
                     stores |= process.folders(ours)
-                    stores |= {str(path.resolve()) for path in (folder, folder / "data")}
             found[session.id] = Footprint(listening, frozenset(stores))
         return found
 
