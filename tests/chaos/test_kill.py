@@ -55,7 +55,7 @@ def test_at_any_moment(
         world.sessions(whole=False)
         if act == "verify":
             world.verified()
-        world.cleaned()
+        world.cleaned(whole=False)
     world.kept()
 
 

@@ -4,6 +4,7 @@ import gc
 import statistics
 import subprocess
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
@@ -25,19 +26,20 @@ CYCLES = 300
 
 def test_memory(tmp_path: Path) -> None:
     bench = _bench(tmp_path)
-    soak(Judge("memory", "soak: cycles"), bench, "memory", CYCLES, tmp_path)
+    soak(Judge("memory", "soak: cycles"), bench, "memory", range(CYCLES), tmp_path)
 
 
 def test_local(tmp_path: Path, local_servers: Path) -> None:
     bench = _bench(tmp_path, LocalRuntime(tmp_path / "state" / "local", local_servers))
-    soak(Judge("local", "soak: cycles"), bench, "local", CYCLES, tmp_path)
+    soak(Judge("local", "soak: cycles"), bench, "local", range(CYCLES), tmp_path)
 
 
 def test_docker(tmp_path: Path, docker_images: dict[str, str], amount: Amount) -> None:
     root = tmp_path / "state" / "docker"
     runtime = ComposeRuntime(root, CONTAINERS | docker_images, owner=str(tmp_path))
     bench = _bench(tmp_path, runtime)
-    soak(Judge("docker", "soak: cycles"), bench, "docker", CYCLES if amount.until else 5, tmp_path)
+    cycles = amount.turns(range(CYCLES), 5)
+    soak(Judge("docker", "soak: cycles"), bench, "docker", cycles, tmp_path)
 
 
 def _bench(root: Path, runtime: Runtime | None = None) -> Bench:
@@ -46,12 +48,12 @@ def _bench(root: Path, runtime: Runtime | None = None) -> Bench:
     return Bench(root / "state", folder, other=runtime)
 
 
-def soak(judge: Judge, bench: Bench, runtime: str, cycles: int, root: Path) -> None:
+def soak(judge: Judge, bench: Bench, runtime: str, cycles: Iterable[int], root: Path) -> None:
     request = CreateRequest(services=("nats",), runtime=runtime, start=True)
     cycle(bench, request)  # what is loaded once does not count
     before = resources(root, runtime)
     times = []
-    for _ in range(cycles):
+    for _ in cycles:
         began = time.perf_counter()
         cycle(bench, request)
         times.append(time.perf_counter() - began)
@@ -59,7 +61,7 @@ def soak(judge: Judge, bench: Bench, runtime: str, cycles: int, root: Path) -> N
     bench.events.clear()
     after = resources(root, runtime)
     judge.expect("leaks", after == before, (before, after))
-    third = max(1, cycles // 3)
+    third = max(1, len(times) // 3)
     early, late = statistics.median(times[:third]), statistics.median(times[-third:])
     judge.expect("leaks", late < 1.5 * early + 0.05, f"a cycle took {early:.3f} s, then {late:.3f}")
 

@@ -112,9 +112,9 @@ class World:
         path = self.cli.state / "ports.json"
         return dict(json.loads(path.read_text())["sessions"]) if path.exists() else {}
 
-    def cleaned(self) -> None:
+    def cleaned(self, whole: bool = True) -> None:
         """Clean up, twice, and check that nothing is left of the victims, and all of the rest."""
-        for session in self.sessions():
+        for session in self.sessions(whole):
             done = self.run("session", "cleanup", session["id"], "--json")
             self.judge.expect("leaks", done.status == 0, done.out)
             again = self.run("session", "cleanup", session["id"], "--json")
