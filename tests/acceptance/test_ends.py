@@ -22,7 +22,8 @@ def test_ctrl_c_while_the_command_is_loaded(cli: Cli, arguments: list[str]) -> N
         time.sleep(moment / 1000)
         running.send_signal(signal.SIGINT)
         _, err = running.communicate(timeout=30)
-        if "KeyboardInterrupt" in err:  # Python itself was not up yet
+        # Python itself was not up yet, or what the environment makes it load before us
+        if "KeyboardInterrupt" in err or "Error processing line" in err:
             assert LOADED not in err
         else:
             assert "Traceback" not in err
@@ -148,3 +149,28 @@ def test_a_long_complaint_is_shortened(cli: Cli) -> None:
 def test_defects_are_documented() -> None:
     page = Path(__file__).parents[2] / "docs" / "troubleshooting.md"
     assert "| `internal` |" in page.read_text()
+
+
+def test_a_command_that_was_told_to_end_does_not_hang(cli: Cli) -> None:
+    script = cli.home / "stuck.py"
+    script.write_text(
+        "import time\n"
+        "from simbuilder.cli import app\n"
+        "from simbuilder.sessions.manager import SessionManager\n"
+        "app.LAST_WORDS_S = 0.5\n"
+        "def stuck(self):\n"
+        "    while True:\n"
+        "        try:\n"
+        "            print('stuck', flush=True)\n"
+        "            time.sleep(60)\n"
+        "        except SystemExit:\n"
+        "            pass\n"
+        "SessionManager.list_sessions = stuck\n"
+        "app.entry()\n"
+    )
+    argv = [sys.executable, str(script), "session", "list"]
+    with subprocess.Popen(argv, cwd=cli.folder, env=cli.env, stdout=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == b"stuck\n"
+        running.terminate()
+        assert running.wait(5) == 128 + signal.SIGTERM

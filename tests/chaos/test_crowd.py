@@ -129,7 +129,7 @@ def crowd(world: World) -> None:
 def test_everybody_on_one_session(cli: Cli, amount: Amount) -> None:
     """One at a time, whoever it is; the rest wait, and in the end nobody was told a lie."""
     world = World(cli, "local", "commands on one session at once")
-    for _ in amount.turns(range(1000), 2):
+    for _ in amount.turns(range(1000), 1):
         one = world.create()
         acts = ["start", "stop", "start", "status", "start", "stop"]
         running = [cli.popen("session", act, one, "--json") for act in acts]

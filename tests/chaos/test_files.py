@@ -186,7 +186,7 @@ def test_local(cli: Cli, name: str, rng: random.Random, amount: Amount) -> None:
     sample = Path(str(places[name]).format(id=one))
     todo = list(damages(sample, rng))
     assert world.run("session", "cleanup").status == 0
-    for what, damage in amount.turns(todo, 15):
+    for what, damage in amount.turns(todo, 10):
         one = world.create()
         path = Path(str(places[name]).format(id=one))
         whole = path.read_bytes()

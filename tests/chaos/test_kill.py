@@ -23,12 +23,12 @@ ACTS = {
 
 @pytest.mark.parametrize("act", ACTS)
 def test_local(cli: Cli, act: str, rng: random.Random, amount: Amount) -> None:
-    kill_at_effects(World(cli, "local", f"command killed in {act}"), act, rng, amount, 6)
+    kill_at_effects(World(cli, "local", f"command killed in {act}"), act, rng, amount, 4)
 
 
 @pytest.mark.parametrize("act", ACTS)
 def test_docker(docked: Cli, act: str, rng: random.Random, amount: Amount) -> None:
-    kill_at_effects(World(docked, "docker", f"command killed in {act}"), act, rng, amount, 3)
+    kill_at_effects(World(docked, "docker", f"command killed in {act}"), act, rng, amount, 2)
 
 
 @pytest.mark.parametrize("runtime", ["local", "docker"])

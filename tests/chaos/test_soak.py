@@ -29,9 +29,9 @@ def test_memory(tmp_path: Path) -> None:
     soak(Judge("memory", "soak: cycles"), bench, "memory", range(CYCLES), tmp_path)
 
 
-def test_local(tmp_path: Path, local_servers: Path) -> None:
+def test_local(tmp_path: Path, local_servers: Path, amount: Amount) -> None:
     bench = _bench(tmp_path, LocalRuntime(tmp_path / "state" / "local", local_servers))
-    soak(Judge("local", "soak: cycles"), bench, "local", range(CYCLES), tmp_path)
+    soak(Judge("local", "soak: cycles"), bench, "local", amount.turns(range(CYCLES), 60), tmp_path)
 
 
 def test_docker(tmp_path: Path, docker_images: dict[str, str], amount: Amount) -> None:

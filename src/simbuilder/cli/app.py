@@ -31,6 +31,10 @@ app.command("info", epilog="Example:  simbuilder info --json")(info.info)
 app.command("version", epilog="Example:  simbuilder version --json")(info.version)
 
 
+LAST_WORDS_S = 10.0
+"""How long a command may take to end once it was told to."""
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         from simbuilder.cli.render import line
@@ -134,5 +138,14 @@ def entry() -> NoReturn:
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> None:
-    """Let `finally` blocks run when somebody ends us politely."""
+    """Let `finally` blocks run when somebody ends us politely, but not for ever.
+
+    What they leave undone is what a killed command leaves: any later one finishes it.
+    """
+    signal.signal(signal.SIGALRM, _end_now)
+    signal.setitimer(signal.ITIMER_REAL, LAST_WORDS_S)
     raise SystemExit(128 + signal.SIGTERM)
+
+
+def _end_now(_signal: int, _frame: FrameType | None) -> None:
+    os._exit(128 + signal.SIGTERM)
