@@ -12,7 +12,7 @@ from simbuilder.scaffolding.exceptions import SimBuilderError
 from tests.acceptance.conftest import Cli
 from tests.acceptance.docker import neighbour
 from tests.chaos.conftest import Amount, Judge
-from tests.chaos.world import World, _endpoints
+from tests.chaos.world import World, endpoints_of
 from tests.support import Bench
 
 pytestmark = pytest.mark.timeout(3600)
@@ -105,7 +105,7 @@ def crowd(world: World) -> None:
     listed = world.run("session", "list", "--json").data()["sessions"]
     world.judge.expect("lies", len(listed) == CROWD + 1, len(listed))
     ports: list[int] = [
-        e["port"] for s in listed for v in s["services"].values() for e in _endpoints(v)
+        e["port"] for s in listed for v in s["services"].values() for e in endpoints_of(v)
     ]
     world.judge.expect("collisions", len(ports) == len(set(ports)), ports)
     ledger = world.ledger()

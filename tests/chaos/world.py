@@ -103,7 +103,7 @@ class World:
             said = {session["state"], self._status(session["id"])}
             fine = said <= {seen, "degraded"} if running and not whole else said == {seen}
             self.judge.expect("lies", fine or said == {"removing"}, (said, seen))
-        ports = [e["port"] for s in found for v in s["services"].values() for e in _endpoints(v)]
+        ports = [e["port"] for s in found for v in s["services"].values() for e in endpoints_of(v)]
         self.judge.expect("collisions", len(ports) == len(set(ports)), ports)
         self.judge.expect("lies", set(self.ledger()) == {s["id"] for s in found}, self.ledger())
         return [session for session in found if session["id"] != self.bystander]
@@ -192,5 +192,5 @@ class World:
                 yield path
 
 
-def _endpoints(service: dict[str, Any]) -> list[dict[str, Any]]:
+def endpoints_of(service: dict[str, Any]) -> list[dict[str, Any]]:
     return list(service["endpoints"].values())

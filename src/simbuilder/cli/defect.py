@@ -32,17 +32,12 @@ def confess(error: Exception, arguments: Sequence[str]) -> int:
         f"internal error: {shown} ({_place(error)})",
         "this is a defect of SimBuilder, please report it; LOG_LEVEL=DEBUG shows the traceback",
     )
-    result = failure(_command(arguments), internal)
+    result = failure(render.command_of(arguments), internal)
     # not from the layered settings: reading them may be what failed
     if process_environment().get("LOG_LEVEL", "").upper() == "DEBUG":
         render.talk("".join(traceback.format_exception(error)).rstrip())
     render.show(result, "--json" in arguments)
     return result.exit_status
-
-
-def _command(arguments: Sequence[str]) -> str:
-    words = [word for word in arguments if not word.startswith("-")]
-    return " ".join(words[: 2 if words[:1] == ["session"] else 1]) or "simbuilder"
 
 
 def _place(error: Exception) -> str:

@@ -80,13 +80,19 @@ def show(result: Result, as_json: bool) -> None:
         _show_problem(problem, "error" if result.exit_status and not problem.remark else "note")
 
 
+def command_of(arguments: Sequence[str]) -> str:
+    """Return what results call the command with these arguments, such as `session list`."""
+    words = [word for word in arguments if not word.startswith("-")]
+    return " ".join(words[: 2 if words[:1] == ["session"] else 1]) or "simbuilder"
+
+
 def usage_error(message: str, arguments: Sequence[str]) -> int:
     """Show what typer found wrong with the arguments; return the exit status."""
     from simbuilder.scaffolding.exceptions import UsageError
 
-    words = [word for word in arguments if not word.startswith("-")][:2]
-    command = " ".join(words if words[:1] == ["session"] else words[:1]) or "simbuilder"
-    error = UsageError(message, f"see '{'simbuilder ' if words else ''}{command} --help'")
+    command = command_of(arguments)
+    typed = "simbuilder" if command == "simbuilder" else f"simbuilder {command}"
+    error = UsageError(message, f"see '{typed} --help'")
     result = failure(command, error)
     show(result, "--json" in arguments)
     return result.exit_status
