@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import COMMAND, Home, report, timed
-from simbuilder.cli.rooms import rooms
+from simbuilder.composition import rooms
 from simbuilder.sessions import catalog
 from simbuilder.sessions.manager import CreateRequest
 

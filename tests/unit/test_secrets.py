@@ -3,7 +3,7 @@
 import base64
 import re
 
-from simbuilder.cli.rooms import new_secret
+from simbuilder.composition import new_secret
 
 
 def test_no_password_looks_like_an_option_or_needs_quoting() -> None:

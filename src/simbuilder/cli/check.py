@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from simbuilder.cli.rooms import Choice, Rooms
+    from simbuilder.composition import Choice, Rooms
     from simbuilder.sessions.result import Problem, Result
 
 
@@ -25,7 +25,7 @@ def check(
 ) -> int:
     """Probe the tools, and the session's servers with real clients."""
     from simbuilder.cli import render
-    from simbuilder.cli.rooms import guarded
+    from simbuilder.cli.guard import guarded
 
     examine = _doctor if doctor else _check
     with render.progress(quiet=True) as view:
@@ -47,7 +47,7 @@ def _doctor(rooms: "Rooms", reference: str | None) -> "Result":
 
 
 def _check(rooms: "Rooms", reference: str | None) -> "Result":
-    from simbuilder.cli.rooms import Choice, choose_runtime
+    from simbuilder.composition import Choice, choose_runtime
     from simbuilder.scaffolding.exceptions import SessionNotFoundError
     from simbuilder.sessions.result import Problem, partial, success
 

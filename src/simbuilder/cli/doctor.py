@@ -36,7 +36,7 @@ from simbuilder.sessions.store import Broken
 from simbuilder.sessions.view import SessionView
 
 if TYPE_CHECKING:
-    from simbuilder.cli.rooms import Rooms
+    from simbuilder.composition import Rooms
     from simbuilder.sessions.result import Result
 
 ANSWER_S = AUTO_TIMEOUT_S

@@ -13,7 +13,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 def info(as_json: Json = False) -> int:
     """Show the configuration of this folder, secrets masked, and where each value comes from."""
     from simbuilder.cli import render
-    from simbuilder.cli.rooms import guarded
+    from simbuilder.cli.guard import guarded
 
     with render.progress(quiet=True) as view:
         result = guarded("info", view, lambda _rooms: _info())

@@ -3,7 +3,7 @@
 import typer
 
 from simbuilder.cli import render
-from simbuilder.cli.rooms import Rooms
+from simbuilder.composition import Rooms
 from simbuilder.scaffolding.exceptions import SimBuilderError, UsageError
 from simbuilder.sessions.result import Problem, Result, partial, success
 

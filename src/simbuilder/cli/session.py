@@ -1,335 +1,50 @@
-"""`simbuilder session ...`: each command parses, makes one call, and shows the result."""
+"""`simbuilder session ...`: which module has which command.
 
-from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+Only the command that is called is loaded and built: typer takes a millisecond for each.
+"""
+
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_group
 
-if TYPE_CHECKING:
-    from simbuilder.cli.rooms import Choice, Rooms
-    from simbuilder.sessions.manager import CreateRequest
-    from simbuilder.sessions.plan import Plan
-    from simbuilder.sessions.result import Result
-    from simbuilder.sessions.store import Broken
-    from simbuilder.sessions.verifier import Verified
-    from simbuilder.sessions.view import Report
+PLACES = {
+    "create": "lifecycle",
+    "start": "lifecycle",
+    "stop": "lifecycle",
+    "list": "lifecycle",
+    "status": "lifecycle",
+    "cleanup": "lifecycle",
+    "verify": "lifecycle",
+}
+"""Command -> the module of this room whose `app` has it, in the order of the help."""
+
+
+class Commands(TyperGroup):
+    """The commands of a session, each built when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of all commands."""
+        return list(PLACES)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Build a command; `None` if there is none of that name."""
+        if cmd_name not in PLACES:
+            return None
+        module = import_module(f"simbuilder.cli.{PLACES[cmd_name]}")
+        return get_group(module.app).commands[cmd_name]
+
 
 app = typer.Typer(
-    help="Create, start, inspect, stop and remove sessions.",
+    cls=Commands,
+    help="Create, use, copy, watch and remove sessions.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
-Session = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[SESSION]",
-        help="An id, the start of one, or a name; the current session if left out.",
-        show_default=False,
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
-
-def _finite(seconds: float) -> float:
-    if not 1 <= seconds < 1e6:  # also refuses nan
-        raise typer.BadParameter("give a number of seconds from 1 on")
-    return seconds
-
-
-Timeout = Annotated[
-    float,
-    typer.Option("--timeout", callback=_finite, metavar="S", help="Seconds to wait at most."),
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and why.")]
-
-
-@app.command(
-    epilog="Examples:  simbuilder session create --start-containers  |  "
-    "simbuilder session create --name demo --services neo4j,nats"
-)
-def create(
-    start_containers: Annotated[
-        bool,
-        typer.Option("--start-containers", help="Also start its servers and prove them ready."),
-    ] = False,
-    runtime: Annotated[
-        str | None,
-        typer.Option("--runtime", metavar="auto|local|docker", help="How to run its servers."),
-    ] = None,
-    services: Annotated[
-        str | None, typer.Option("--services", metavar="A,B", help="Only these services.")
-    ] = None,
-    profile: Annotated[
-        str | None, typer.Option("--profile", metavar="NAME", help="A named set of services.")
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option("--name", metavar="NAME", help="A unique name to call it by.")
-    ] = None,
-    reuse: Annotated[
-        bool, typer.Option("--reuse", help="Take this folder's session if there is one.")
-    ] = False,
-    timeout: Timeout = 60,
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> int:
-    """Create a session and make it this folder's current one."""
-
-    def action(rooms: "Rooms") -> "Result":
-        from simbuilder.cli.rooms import choose_runtime
-        from simbuilder.scaffolding.environment import RUNTIMES
-        from simbuilder.scaffolding.exceptions import UsageError
-        from simbuilder.sessions.catalog import choose_services
-
-        if runtime is not None and runtime not in RUNTIMES:
-            raise UsageError(f"unknown runtime {runtime!r}", f"known: {', '.join(RUNTIMES)}")
-        chosen_services = choose_services(services, profile)
-        choice = choose_runtime(runtime, rooms)
-
-        def request(choice: "Choice") -> "CreateRequest":
-            from simbuilder.sessions.manager import CreateRequest
-
-            return CreateRequest(
-                services=chosen_services,
-                runtime=choice.runtime,
-                reason=choice.reason,
-                name=name,
-                start=start_containers,
-                reuse=reuse,
-            )
-
-        if dry_run:
-            ports = (rooms.settings.port_start, rooms.settings.port_end)
-            return _planned("session create", rooms.manager.plan_create(request(choice), ports))
-        return _reported("session create", _create(rooms, choice, request, timeout))
-
-    return _run("session create", as_json, action, reap=not dry_run)
-
-
-def _create(
-    rooms: "Rooms", choice: "Choice", request: "Callable[[Choice], CreateRequest]", timeout_s: float
-) -> "Report":
-    """Create a session; where nobody asked for Docker and it has no images, on the local runtime.
-
-    Images are looked for before anything is written, so there is nothing to take back. Whoever
-    names an image wants that one.
-    """
-    from simbuilder.runtimes.images import variable
-    from simbuilder.scaffolding.environment import DEFAULTS
-    from simbuilder.scaffolding.exceptions import ImageUnavailableError
-
-    asked = request(choice)
-    try:
-        return rooms.manager.create(asked, timeout_s)
-    except ImageUnavailableError as error:
-        names = [variable(service) for service in asked.services]
-        named = any(rooms.settings.containers[name] != DEFAULTS[name] for name in names)
-        reused = asked.reuse and rooms.manager.finder.here(asked.name) is not None
-        if named or reused or not choice.automatic:
-            raise
-        why, _, _ = error.message.partition(": ")  # without the engine's own words
-        local = replace(choice, runtime="local", reason=f"auto: {why}")
-        rooms.tell(f"{error.message}; taking the local runtime instead")
-        return rooms.manager.create(request(local), timeout_s)
-
-
-@app.command(epilog="Example:  simbuilder session start demo")
-def start(
-    session: Session = None,
-    timeout: Timeout = 60,
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> int:
-    """Start what is not running; data and ports stay as they were."""
-
-    def action(rooms: "Rooms") -> "Result":
-        session_id = rooms.manager.finder.resolve(session)
-        if dry_run:
-            return _planned("session start", rooms.manager.plan_start(session_id))
-        return _reported("session start", rooms.manager.start(session_id, timeout))
-
-    return _run("session start", as_json, action, reap=not dry_run)
-
-
-@app.command(epilog="Example:  simbuilder session stop demo")
-def stop(
-    session: Session = None,
-    timeout: Timeout = 60,
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> int:
-    """Stop the servers; data and ports are kept."""
-
-    def action(rooms: "Rooms") -> "Result":
-        session_id = rooms.manager.finder.resolve(session, destructive=True)
-        if dry_run:
-            return _planned("session stop", rooms.manager.plan_stop(session_id))
-        return _reported("session stop", rooms.manager.stop(session_id, timeout))
-
-    return _run("session stop", as_json, action, reap=not dry_run)
-
-
-@app.command("list", epilog="Example:  simbuilder session list --json")
-def list_(as_json: Json = False) -> int:
-    """List all sessions of this user, oldest first."""
-
-    def action(rooms: "Rooms") -> "Result":
-        from simbuilder.sessions.result import Problem, partial, success
-        from simbuilder.sessions.view import half_removed
-
-        views, broken = rooms.manager.list_sessions()
-        data = {"sessions": [view.data() for view in views]}
-        unreadable = tuple(Problem("state", b.reason, b.hint) for b in broken)
-        half = tuple(half_removed(view.session) for view in views if view.removing)
-        remarks = (*half, *dict.fromkeys(p for view in views for p in view.unseen()))
-        finish = partial if unreadable else success
-        return finish("session list", data, (*unreadable, *remarks))
-
-    return _run("session list", as_json, action)
-
-
-@app.command(epilog="Example:  simbuilder session status --json")
-def status(session: Session = None, as_json: Json = False) -> int:
-    """Show a session as its own servers describe it."""
-
-    def action(rooms: "Rooms") -> "Result":
-        session_id = rooms.manager.finder.resolve(session)
-        return _reported("session status", rooms.manager.status(session_id))
-
-    return _run("session status", as_json, action)
-
-
-@app.command(
-    epilog="Examples:  simbuilder session cleanup  |  simbuilder session cleanup --all --yes  |  "
-    "simbuilder session cleanup --orphans"
-)
-def cleanup(
-    session: Session = None,
-    all_: Annotated[
-        bool, typer.Option("--all", help="Remove all sessions and whatever lost ones left.")
-    ] = False,
-    orphans: Annotated[
-        bool, typer.Option("--orphans", help="List what sessions without a record left; remove it.")
-    ] = False,
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Do not ask before --all or --orphans.")
-    ] = False,
-    timeout: Timeout = 60,
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> int:
-    """Remove a session: servers, data, ports, env files, record."""
-
-    def action(rooms: "Rooms") -> "Result":
-        from simbuilder.cli.removal import cleaned, confirm, listed, show_orphans
-        from simbuilder.cli.render import may_ask
-        from simbuilder.scaffolding.exceptions import UsageError
-
-        if [all_, orphans, session is not None].count(True) > 1:
-            raise UsageError(
-                "--all, --orphans and a session contradict each other", "give one of them"
-            )
-        if all_:
-            targets = rooms.manager.cleaner.targets()
-        elif orphans:
-            targets = rooms.manager.cleaner.orphans()
-        else:
-            targets = [rooms.manager.finder.resolve(session, destructive=True)]
-        if dry_run:
-            from simbuilder.sessions.plan import Plan
-
-            steps = (s for target in targets for s in rooms.manager.cleaner.plan(target).steps)
-            return _planned("session cleanup", Plan(tuple(steps)))
-        if orphans and targets and not yes:
-            if not may_ask():
-                return listed(targets)
-            show_orphans(rooms, targets)
-        if (all_ or orphans) and targets and not yes:
-            confirm(len(targets))
-        return cleaned(rooms, targets, timeout)
-
-    return _run("session cleanup", as_json, action, reap=not dry_run)
-
-
-@app.command(
-    epilog="Examples:  simbuilder session verify  |  simbuilder session verify --all --json"
-)
-def verify(
-    sessions: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[SESSION]...",
-            help="Ids, starts of them, or names; the current session if left out.",
-            show_default=False,
-        ),
-    ] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Verify all sessions.")] = False,
-    timeout: Timeout = 60,
-    as_json: Json = False,
-) -> int:
-    """Prove sessions isolated: with canaries, other credentials, sockets, files and ports."""
-
-    def action(rooms: "Rooms") -> "Result":
-        from simbuilder.scaffolding.exceptions import SessionNotFoundError, UsageError
-
-        if all_ and sessions:
-            raise UsageError("--all and a session contradict each other", "give one of them")
-        resolve = rooms.manager.finder.resolve
-        broken: list[Broken] = []
-        if all_:
-            known, broken = rooms.store.load_all()
-            wanted = [session.id for session in known]
-        else:
-            wanted = [resolve(session) for session in sessions or (None,)]
-        wanted = list(dict.fromkeys(wanted))
-        verified = rooms.verifier().verify(wanted, timeout)
-        if not all_ and len(verified) < len(wanted):
-            raise SessionNotFoundError("a session was removed meanwhile")
-        return _verified(verified, broken)
-
-    # not before: what others left of the ledger is a fact too
-    return _run("session verify", as_json, action, reap=False)
-
-
-def _verified(verified: "list[Verified]", broken: "list[Broken]") -> "Result":
-    from simbuilder.sessions.result import Problem, partial, success
-
-    data = {"sessions": [one.data() for one in verified]}
-    problems = [Problem("state", record.reason, record.hint) for record in broken]
-    problems += [problem for one in verified for problem in one.problems()]
-    if problems:
-        return partial("session verify", data, tuple(problems))
-    remarks = () if verified else (Problem("nothing-to-verify", "there is no session"),)
-    return success("session verify", data, remarks)
-
-
-def _reported(command: str, report: "Report") -> "Result":
-    from simbuilder.sessions.result import partial, success
-
-    data = {"session": report.view.data()}
-    return partial(command, data, report.problems) if report.problems else success(command, data)
-
-
-def _planned(command: str, plan: "Plan") -> "Result":
-    from simbuilder.sessions.result import success
-
-    steps = [{"verb": s.verb, "target": s.target, "cause": s.cause} for s in plan.steps]
-    return success(command, {"plan": steps})
-
-
-def _run(
-    command: str, as_json: bool, action: Callable[["Rooms"], "Result"], reap: bool = True
-) -> int:
-    from simbuilder.cli import render
-    from simbuilder.cli.rooms import guarded
-
-    def reaping(rooms: "Rooms") -> "Result":
-        if reap:
-            rooms.manager.cleaner.reap()
-        return action(rooms)
-
-    with render.progress(quiet=as_json) as view:
-        result = guarded(command, view, reaping)
-    render.show(result, as_json)
-    return result.exit_status
+@app.callback()
+def group() -> None:
+    """Make it a group, also for as long as typer sees no command in it."""

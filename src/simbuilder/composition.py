@@ -1,11 +1,10 @@
-"""Puts the rooms together for one command: the only place that knows every implementation."""
+"""Puts the rooms together: the only place that knows every implementation."""
 
 import binascii
-import errno
 import os
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,15 +13,10 @@ from simbuilder.runtimes.compose import ComposeRuntime
 from simbuilder.runtimes.engine import AUTO_TIMEOUT_S
 from simbuilder.runtimes.local import Graph, LocalRuntime
 from simbuilder.scaffolding.environment import CoreSettings, core_settings, read_environment
-from simbuilder.scaffolding.exceptions import (
-    DiskFullError,
-    RuntimeUnavailableError,
-    SimBuilderError,
-    UsageError,
-)
+from simbuilder.scaffolding.exceptions import RuntimeUnavailableError, UsageError
 from simbuilder.sessions.manager import Makers, SessionManager
 from simbuilder.sessions.port_manager import PortManager, system_range
-from simbuilder.sessions.result import Event, EventSink, Problem, Result, failure
+from simbuilder.sessions.result import Event, EventSink
 from simbuilder.sessions.runtimes import Runtimes
 from simbuilder.sessions.store import SessionStore
 
@@ -32,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rooms:
-    """Everything a command needs."""
+    """Everything a command, or a program that uses sessions, needs."""
 
     settings: CoreSettings
     owner: str
@@ -124,61 +118,3 @@ def choose_runtime(wanted: str | None, made: Rooms) -> Choice:
         return Choice("docker", f"auto: {made.docker.answer(AUTO_TIMEOUT_S)}", automatic=True)
     except RuntimeUnavailableError as error:
         return Choice("local", f"auto: {error.message}", automatic=True)
-
-
-def guarded(command: str, view: EventSink, action: Callable[[Rooms], Result]) -> Result:
-    """Run `action`; warnings on the way, and what goes wrong as expected, become its result."""
-    warnings: list[Problem] = []
-
-    def emit(event: Event) -> None:
-        if event.kind == "warning":
-            warnings.append(Problem(event.subject, event.message, remark=True))
-        else:
-            view(event)
-
-    result = _guarded(command, lambda: action(rooms(emit)))
-    return replace(result, problems=(*result.problems, *warnings))
-
-
-def _guarded(command: str, action: Callable[[], Result]) -> Result:
-    try:
-        return action()
-    except SimBuilderError as error:
-        return failure(command, error)
-    except OSError as error:
-        return failure(command, _explain(error))
-    except KeyboardInterrupt:
-        return failure(command, _InterruptedError())
-
-
-class _InterruptedError(SimBuilderError):
-    code = "interrupted"
-    exit_status = 130
-
-    def __init__(self) -> None:
-        super().__init__(
-            "interrupted",
-            "nothing is lost: 'simbuilder session list' shows what there is, "
-            "'session start' goes on, 'session cleanup' removes it",
-        )
-
-
-def _explain(error: OSError) -> SimBuilderError:
-    """Return the operating system's refusal in our words. Unexpected ones keep their own."""
-    where = f" {error.filename}" if error.filename else ""
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        explained = SimBuilderError(
-            f"no permission to write{where}",
-            "work in a folder of yours; SIMBUILDER_STATE_DIR moves the records",
-        )
-        explained.code = "permission-denied"
-    elif error.errno in (errno.ENOSPC, errno.EDQUOT):
-        explained = DiskFullError(
-            f"the disk is full{where}",
-            "free some space and run the same command again; "
-            "'simbuilder session list' shows what takes it",
-        )
-    else:
-        explained = SimBuilderError(f"{error.strerror or error}{where}")
-        explained.code = "system"
-    return explained

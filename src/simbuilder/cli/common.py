@@ -1,0 +1,77 @@
+"""What the commands of a session share: their options, and the way from a call to a result."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from simbuilder.composition import Rooms
+    from simbuilder.sessions.plan import Plan
+    from simbuilder.sessions.result import Result
+    from simbuilder.sessions.view import Report
+
+Session = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[SESSION]",
+        help="An id, the start of one, or a name; the current session if left out.",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def _finite(seconds: float) -> float:
+    if not 1 <= seconds < 1e6:  # also refuses nan
+        raise typer.BadParameter("give a number of seconds from 1 on")
+    return seconds
+
+
+Timeout = Annotated[
+    float,
+    typer.Option("--timeout", callback=_finite, metavar="S", help="Seconds to wait at most."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and why.")]
+
+
+def command_group() -> typer.Typer:
+    """Return what a module's commands register with; `cli.session` says which module has which."""
+    return typer.Typer(rich_markup_mode=None)  # rich would double the time of --help
+
+
+def reported(command: str, report: "Report") -> "Result":
+    """Return what a command did to a session as its result."""
+    from simbuilder.sessions.result import partial, success
+
+    data = {"session": report.view.data()}
+    return partial(command, data, report.problems) if report.problems else success(command, data)
+
+
+def planned(command: str, plan: "Plan") -> "Result":
+    """Return the steps of a dry run as its result."""
+    from simbuilder.sessions.result import success
+
+    steps = [{"verb": s.verb, "target": s.target, "cause": s.cause} for s in plan.steps]
+    return success(command, {"plan": steps})
+
+
+def run(
+    command: str, as_json: bool, action: Callable[["Rooms"], "Result"], reap: bool = True
+) -> int:
+    """Run `action`, show its result and return the exit status.
+
+    Before it, unless told otherwise, a moment is spent on what interrupted commands left.
+    """
+    from simbuilder.cli import render
+    from simbuilder.cli.guard import guarded
+
+    def reaping(rooms: "Rooms") -> "Result":
+        if reap:
+            rooms.manager.cleaner.reap()
+        return action(rooms)
+
+    with render.progress(quiet=as_json) as view:
+        result = guarded(command, view, reaping)
+    render.show(result, as_json)
+    return result.exit_status
