@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 STAMP = VENV / ".simbuilder-stamp"
 LOWEST_PYTHON = (3, 11)
-SOURCES = ("src", "tests", "benchmarks", "tasks.py")
+SOURCES = ("src", "tests", "benchmarks", "docs", "tasks.py")
 
 
 def say(text):
@@ -150,11 +150,12 @@ def chaos(options):
 
 
 def lint(_options):
-    """Check style and security with ruff, and the dependencies for known vulnerabilities."""
+    """Check style, security, known vulnerabilities, and that what is generated is not stale."""
     bootstrap()
     return (
         run(tool("ruff"), "check", *SOURCES)
         or run(tool("ruff"), "format", "--check", *SOURCES)
+        or run(tool("python"), "-m", "docs.generate", "--check")
         or audit()
     )
 
@@ -186,16 +187,10 @@ def typecheck(_options):
 
 
 def format_(_options):
-    """Format the code, renew .env.template and requirements.txt."""
+    """Format the code, renew requirements.txt, .env.template, docs/cli.md and docs/schemas."""
     bootstrap()
-    write = "from simbuilder.scaffolding.config import env_template; print(env_template(), end='')"
-    done = subprocess.run(
-        (tool("python"), "-c", write), cwd=ROOT, check=False, stdout=subprocess.PIPE
-    )
-    if done.returncode == 0:
-        (ROOT / ".env.template").write_bytes(done.stdout)
     return (
-        done.returncode
+        run(tool("python"), "-m", "docs.generate")
         or run(
             *(tool("uv"), "pip", "compile", "-q", "--universal", "--generate-hashes"),
             *("--no-emit-index-url", "--no-header", "--no-annotate", "--python-version", "3.11"),

@@ -11,6 +11,9 @@ import pytest
 
 from simbuilder.runtimes.memory import MemoryRuntime
 from simbuilder.sessions import catalog
+from simbuilder.sessions.copier import Copier
+from simbuilder.sessions.exporter import Exporter
+from simbuilder.sessions.journal import Journal
 from simbuilder.sessions.manager import CreateRequest, Makers, SessionManager
 from simbuilder.sessions.model import Session
 from simbuilder.sessions.port_manager import PortManager, PortRange, bindable
@@ -84,6 +87,7 @@ class Bench:
         other: Runtime | None = None,
     ) -> None:
         self.events: list[Event] = []
+        self.boot, self.up_s = "boot", 1000.0
         self.runtime = runtime or MemoryRuntime()
         self.store = SessionStore(root)
         self.ports = PortManager(
@@ -104,18 +108,36 @@ class Bench:
             session_id=lambda: str(uuid.uuid4()) if other else session_id(next(numbers)),
             now=lambda: f"2026-01-01T00:00:{next(times):02d}.000+00:00",
             secret=lambda service: f"{service}-secret",
+            uptime=lambda: (self.boot, self.up_s),
         )
+        self.journal = Journal(root.with_name("cache") / "events.jsonl", root, makers.now)
         self.manager = SessionManager(
-            self.store, self.ports, runtimes, makers, self.events.append, folder
+            *(self.store, self.ports, runtimes, makers, self.events.append, folder, self.journal)
+        )
+        self.copier = Copier(
+            *(self.manager, self.store, runtimes, makers, self.journal, self.events.append)
+        )
+        self.exporter = Exporter(
+            *(self.manager, self.copier, self.store, runtimes, makers.now, self.events.append)
         )
 
-    def create(self, *, start: bool = True, name: str | None = None, reuse: bool = False) -> str:
+    def create(
+        self,
+        *,
+        start: bool = True,
+        name: str | None = None,
+        reuse: bool = False,
+        ttl_s: int = 0,
+        bound_to: str = "",
+    ) -> str:
         request = CreateRequest(
             services=catalog.PROFILES["default"],
             runtime="memory",
             name=name,
             start=start,
             reuse=reuse,
+            ttl_s=ttl_s,
+            bound_to=bound_to,
         )
         return self.manager.create(request, 5).view.session.id
 

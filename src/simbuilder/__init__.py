@@ -1,6 +1,21 @@
 """SimBuilder: build, run and take down realistic Azure / Entra simulation environments.
 
-Importing this package loads nothing else: every room is imported by whoever needs it.
+For programs: `with simbuilder.session() as s: s.env["NEO4J_URI"]`, see `simbuilder.api`. Importing
+this package loads nothing else: every room is imported by whoever needs it.
 """
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from simbuilder.api import LiveSession, SimBuilderError, session
+
 __version__ = "0.1.0"
+__all__ = ["LiveSession", "SimBuilderError", "__version__", "session"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from simbuilder import api
+
+    return getattr(api, name)

@@ -3,8 +3,8 @@
 import binascii
 import os
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +12,18 @@ from typing import TYPE_CHECKING
 from simbuilder.runtimes.compose import ComposeRuntime
 from simbuilder.runtimes.engine import AUTO_TIMEOUT_S
 from simbuilder.runtimes.local import Graph, LocalRuntime
-from simbuilder.scaffolding.environment import CoreSettings, core_settings, read_environment
-from simbuilder.scaffolding.exceptions import RuntimeUnavailableError, UsageError
+from simbuilder.scaffolding.environment import (
+    DEFAULTS,
+    CoreSettings,
+    core_settings,
+    current_folder,
+    read_environment,
+)
+from simbuilder.scaffolding.exceptions import (
+    ImageUnavailableError,
+    RuntimeUnavailableError,
+)
+from simbuilder.sessions.journal import Journal, place
 from simbuilder.sessions.manager import Makers, SessionManager
 from simbuilder.sessions.port_manager import PortManager, system_range
 from simbuilder.sessions.result import Event, EventSink
@@ -21,7 +31,10 @@ from simbuilder.sessions.runtimes import Runtimes
 from simbuilder.sessions.store import SessionStore
 
 if TYPE_CHECKING:
+    from simbuilder.sessions.copier import Copier
+    from simbuilder.sessions.exporter import Exporter
     from simbuilder.sessions.verifier import Verifier
+    from simbuilder.sessions.watcher import Watcher
 
 
 @dataclass(frozen=True)
@@ -37,6 +50,9 @@ class Rooms:
     docker: ComposeRuntime
     emit: EventSink
     verifier: Callable[[], "Verifier"]
+    copier: Callable[[], "Copier"]
+    exporter: Callable[[], "Exporter"]
+    watcher: Callable[[float], "Watcher"]
 
     def tell(self, message: str) -> None:
         """Let whoever watches know."""
@@ -52,12 +68,9 @@ class Choice:
     automatic: bool = False
 
 
-def rooms(emit: EventSink) -> Rooms:
-    """Build the rooms for the current folder. Raises `ConfigurationError`."""
-    try:
-        folder = Path.cwd()
-    except FileNotFoundError:
-        raise UsageError("the current folder was deleted", "change to another one") from None
+def rooms(emit: EventSink, folder: Path | None = None) -> Rooms:
+    """Build the rooms for a folder, the current one if left out. Raises `ConfigurationError`."""
+    folder = folder or current_folder()
     settings = core_settings(read_environment(folder))
     store = SessionStore(settings.state_dir)
     ports = PortManager(
@@ -82,7 +95,8 @@ def rooms(emit: EventSink) -> Rooms:
         now=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"),
         secret=new_secret,
     )
-    manager = SessionManager(store, ports, runtimes, makers, emit, folder)
+    journal = Journal(place(settings.cache_dir), settings.state_dir, makers.now)
+    manager = SessionManager(store, ports, runtimes, makers, emit, folder, journal)
 
     def verifier() -> "Verifier":
         from simbuilder.runtimes.canaries import RealCanaries
@@ -94,7 +108,25 @@ def rooms(emit: EventSink) -> Rooms:
             secret=new_secret,
         )
 
-    return Rooms(settings, owner, manager, store, ports, local, docker, emit, verifier)
+    def copier() -> "Copier":
+        from simbuilder.sessions.copier import Copier
+
+        return Copier(manager, store, runtimes, makers, journal, emit)
+
+    def exporter() -> "Exporter":
+        from simbuilder.sessions.exporter import Exporter
+
+        return Exporter(manager, copier(), store, runtimes, makers.now, emit)
+
+    def watcher(interval_s: float) -> "Watcher":
+        from simbuilder.sessions.watcher import Watcher
+
+        return Watcher(store, runtimes, makers.moment, interval_s)
+
+    return Rooms(
+        *(settings, owner, manager, store, ports, local, docker, emit),
+        *(verifier, copier, exporter, watcher),
+    )
 
 
 def new_secret(service: str) -> str:
@@ -118,3 +150,20 @@ def choose_runtime(wanted: str | None, made: Rooms) -> Choice:
         return Choice("docker", f"auto: {made.docker.answer(AUTO_TIMEOUT_S)}", automatic=True)
     except RuntimeUnavailableError as error:
         return Choice("local", f"auto: {error.message}", automatic=True)
+
+
+def instead_of_docker(
+    error: ImageUnavailableError, choice: Choice, services: Sequence[str], made: Rooms
+) -> Choice:
+    """Return the local runtime where nobody asked for Docker and it lacks an image.
+
+    Raises `error` otherwise: whoever names an image wants that one.
+    """
+    from simbuilder.runtimes.images import variable
+
+    names = [variable(service) for service in services]
+    if not choice.automatic or any(made.settings.containers[n] != DEFAULTS[n] for n in names):
+        raise error
+    made.tell(f"{error.message}; taking the local runtime instead")
+    why, _, _ = error.message.partition(": ")  # without the engine's own words
+    return replace(choice, runtime="local", reason=f"auto: {why}")

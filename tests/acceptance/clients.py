@@ -38,9 +38,9 @@ def graph_address(env: Env) -> str:
         return str(records[0]["value"])
 
 
-def graph_refuses(env: Env) -> bool:
+def graph_refuses(env: Env, password: str = "wrong-password") -> bool:
     try:
-        graph_read({**env, "NEO4J_PASSWORD": "wrong-password"})
+        graph_read({**env, "NEO4J_PASSWORD": password})
     except AuthError:
         return True
     return False
@@ -91,9 +91,9 @@ def bus_read(env: Env, durable: str) -> set[str]:
     return asyncio.run(_consume(env, durable))
 
 
-def bus_refuses(env: Env) -> bool:
+def bus_refuses(env: Env, password: str = "wrong") -> bool:
     host = env["NATS_URL"].split("@")[1]
-    urls = (f"nats://simbuilder:wrong@{host}", f"nats://{host}")
+    urls = (f"nats://simbuilder:{password}@{host}", f"nats://{host}")
     return all(asyncio.run(_refused(url)) for url in urls)
 
 
@@ -113,11 +113,14 @@ def blob_read(env: Env) -> set[str]:
         return {container.download_blob(name).readall().decode() for name in names}
 
 
-def blob_refuses(env: Env) -> bool:
+def blob_key(env: Env) -> str:
+    return env["AZURE_STORAGE_CONNECTION_STRING"].split("AccountKey=")[1].split(";")[0]
+
+
+def blob_refuses(env: Env, key: str = "d3Jvbmc=") -> bool:
     text = env["AZURE_STORAGE_CONNECTION_STRING"]
-    key = text.split("AccountKey=")[1].split(";")[0]
     try:
-        blob_read({"AZURE_STORAGE_CONNECTION_STRING": text.replace(key, "d3Jvbmc=")})
+        blob_read({"AZURE_STORAGE_CONNECTION_STRING": text.replace(blob_key(env), key)})
     except HttpResponseError as error:
         return error.status_code == 403
     return False

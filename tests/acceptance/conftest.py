@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from simbuilder.scaffolding import dotenv, process
+from tests.schemas import checked
 from tests.terminals import at_terminal
 
 COMMAND = str(Path(sys.executable).with_name("simbuilder"))
@@ -31,7 +32,8 @@ class Answer:
         return self.envelope()["data"]
 
     def envelope(self) -> Any:
-        return json.loads(self.out)
+        """What `--json` printed; whatever its schema does not allow fails the test."""
+        return checked(json.loads(self.out))
 
 
 class Cli:

@@ -148,6 +148,39 @@ def test_bad_input_gets_one_sentence_a_hint_and_its_status(
     assert [path.name for path in cli.folder.iterdir()] == [".git"]
 
 
+@pytest.mark.parametrize("group", [[], ["session"]], ids=" ".join)
+def test_a_group_alone_shows_its_help_and_does_nothing(cli: Cli, group: list[str]) -> None:
+    said = cli(*group)
+    assert (said.status, said.out) == (2, "")
+    assert said.err == cli(*group, "--help").out
+    assert said.err.startswith("Usage: simbuilder")
+    asked = cli(*group, "--json")
+    assert (asked.status, asked.err) == (2, "")
+    assert asked.envelope()["command"] == (group or ["simbuilder"])[0]
+
+
+@pytest.mark.parametrize(
+    ("typo", "meant", "help_"),
+    [
+        (["session", "lst"], "'list'", "'simbuilder session --help'"),
+        (["session", "cleanpu", "demo"], "'cleanup'", "'simbuilder session --help'"),
+        (["chek"], "'check'", "'simbuilder --help'"),
+        (["sesion", "list"], "'session'", "'simbuilder --help'"),
+        (["session", "list", "--jsn"], "--json", "'simbuilder session list --help'"),
+    ],
+    ids=repr,
+)
+def test_a_typo_is_answered_with_what_was_meant(
+    cli: Cli, typo: list[str], meant: str, help_: str
+) -> None:
+    said = cli(*typo)
+    assert said.status == 2
+    first, second = said.err.splitlines()
+    assert first.startswith("error: ")
+    assert meant in first
+    assert second == f"hint: see {help_}"
+
+
 @pytest.mark.parametrize(
     ("env", "word"),
     [

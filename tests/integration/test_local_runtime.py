@@ -32,6 +32,9 @@ class Stubborn:
             return NatsServer().command(session, folder)
         return Command(["/bin/sh", "-c", self._script], {})
 
+    def logged_at(self, line: str) -> float | None:
+        return None
+
     def recover(self) -> bool:
         if self._mendable:
             self._script = None

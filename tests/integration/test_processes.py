@@ -174,3 +174,30 @@ def test_the_first_failure_ends_the_commands_beside_it_and_no_others(tmp_path: P
         assert time.monotonic() - began < 10
         assert bystander.poll() is None
         bystander.kill()
+
+
+def test_a_process_is_told_from_all_others_for_as_long_as_it_lives() -> None:
+    own = process.identity()
+    assert own == process.identity(os.getpid())
+    assert process.lives(own)
+    child = subprocess.Popen(["sleep", "60"])
+    identity = process.identity(child.pid)
+    assert process.lives(identity)
+    pid, _, rest = identity.partition(":")
+    _, _, elsewhere = rest.partition(":")
+    assert not process.lives(f"{pid}:1:{elsewhere}")  # a pid that was somebody else's before
+    child.kill()
+    time.sleep(0.1)
+    assert not process.lives(identity)  # a zombie, which its parent has not asked about yet
+    child.wait()
+    assert not process.lives(identity)
+    with pytest.raises(ProcessLookupError):
+        process.identity(child.pid)
+
+
+def test_what_cannot_be_told_of_a_process_counts_as_life() -> None:
+    pid, started, boot, pids = process.identity().split(":")
+    assert not process.lives(f"{pid}:{started}:another-boot:{pids}")
+    assert process.lives(f"1:1:{boot}:another-container")
+    for text in ("", "4711", "a:b:c:d", "1:2:3:4:5"):
+        assert process.lives(text)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from simbuilder.runtimes import engine, labels, logs
-from simbuilder.runtimes.compose import COMPOSE_FILE
 from simbuilder.runtimes.engine import Engine, explain_pull, ports_taken
+from simbuilder.runtimes.project import COMPOSE_FILE
 from simbuilder.scaffolding.environment import CONTAINERS
 from simbuilder.scaffolding.exceptions import ComposeMissingError
 from simbuilder.sessions import envfile
@@ -134,7 +134,7 @@ def test_the_compose_file_and_the_settings_have_the_same_defaults() -> None:
     for name, default in CONTAINERS.items():
         assert set(re.findall(rf"\$\{{{name}:-([^}}]*)\}}", text)) == {default}, name
     elsewhere = replace(session(), host="192.0.2.7", published="192.0.2.7")
-    ours = set(CONTAINERS) | set(envfile.variables(elsewhere))
+    ours = {*CONTAINERS, *envfile.variables(elsewhere), "SIMBUILDER_NODE_OPTIONS"}
     assert set(re.findall(r"\$\{(\w+)", text)) <= ours
     assert (ROOT / "docker-compose.yaml").read_text() == text
 

@@ -68,7 +68,7 @@ def test_cleanup_removes_every_trace_and_leaves_other_sessions_alone(
     assert bench.manager.status(second).view.state is State.RUNNING
     bench.manager.cleaner.cleanup(second, 1)
     assert [path.name for path in folder.iterdir()] == [".git"]
-    assert [path.name for path in folder.parent.iterdir()] == ["project"]
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["cache", "project"]
     assert bench.runtime.observe(()) == {}
 
 

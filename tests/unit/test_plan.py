@@ -41,7 +41,7 @@ def test_stop_stops_only_what_runs() -> None:
 
 
 def test_the_record_is_deleted_last() -> None:
-    steps = plan.plan_cleanup("demo", ["nats"], "/x/.env.session")
+    steps = plan.plan_cleanup("demo", ["nats"], ["/x/.env.session"])
     assert str(steps) == (
         "remove demo: running: nats\n"
         "delete /x/.env.session: names this session\n"

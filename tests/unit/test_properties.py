@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -203,10 +204,22 @@ def sessions(draw: st.DrawFn) -> Session:
     keys = catalog.endpoint_keys()
     numbers = draw(st.sets(PORTS, min_size=len(keys), max_size=len(keys)))
     images = draw(st.dictionaries(st.sampled_from(sorted(services)), PRINTABLE))
-    texts = {
+    facts: dict[str, Any] = {
         key: draw(PRINTABLE)
         for key in ("runtime", "created_at", "engine", "host", "published", "owner", "reason")
     }
+    if draw(st.booleans()):
+        moments = st.datetimes(timezones=st.just(UTC)).map(datetime.isoformat)
+        facts |= {
+            "created_at": draw(moments),
+            "expires_at": draw(st.just("") | moments),
+            "ttl_s": draw(st.integers(0, 10**8)),
+            "deadline": draw(
+                st.just("") | st.from_regex(r"[0-9a-f-]{1,36}:[0-9]{1,9}\.[0-9]{3}", fullmatch=True)
+            ),
+            "bound_to": draw(PRINTABLE),
+            "mount": draw(ANY_TEXT),
+        }
     return Session(
         id=str(draw(st.uuids(version=4))),
         name=draw(st.none() | PRINTABLE),
@@ -215,7 +228,7 @@ def sessions(draw: st.DrawFn) -> Session:
         ports=dict(zip(keys, numbers, strict=True)),
         secrets={service: draw(PRINTABLE.filter(bool)) for service in sorted(services)},
         images=images,
-        **texts,
+        **facts,
     )
 
 

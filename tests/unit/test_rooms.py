@@ -22,7 +22,20 @@ FORBIDDEN = {
 }
 PURE = {
     f"simbuilder.sessions.{name}"
-    for name in ("model", "catalog", "envfile", "plan", "proofs", "result", "runtime", "view")
+    for name in (
+        "model",
+        "catalog",
+        "envfile",
+        "plan",
+        "proofs",
+        "result",
+        "runtime",
+        "view",
+        "expiry",
+        "outputs",
+        "lines",
+        "watching",
+    )
 } | {
     "simbuilder.scaffolding.dotenv",
     "simbuilder.scaffolding.exceptions",
@@ -31,11 +44,11 @@ PURE = {
 IMPURE_LIBRARY = {"os", "time", "uuid", "random", "secrets", "socket", "subprocess", "threading"}
 DOORS = {
     "subprocess": {"simbuilder.scaffolding.process"},
-    "psutil": {"simbuilder.scaffolding.process"},
-    "fcntl": {"simbuilder.scaffolding.files"},
-    "neo4j": {"simbuilder.runtimes.probes", "simbuilder.runtimes.canaries.graph"},
-    "nats": {"simbuilder.runtimes.probes", "simbuilder.runtimes.canaries.bus"},
-    "azure": {"simbuilder.runtimes.canaries.storage"},
+    "psutil": {"simbuilder.scaffolding.process", "simbuilder.scaffolding.machine"},
+    "fcntl": {"simbuilder.scaffolding.files", "simbuilder.scaffolding.copying"},
+    "neo4j": {"simbuilder.api", "simbuilder.runtimes.probes", "simbuilder.runtimes.canaries.graph"},
+    "nats": {"simbuilder.api", "simbuilder.runtimes.probes", "simbuilder.runtimes.canaries.bus"},
+    "azure": {"simbuilder.api", "simbuilder.runtimes.canaries.storage"},
     "structlog": {"simbuilder.scaffolding.logging"},
     "pydantic": {"simbuilder.scaffolding.config"},
     "pydantic_settings": {"simbuilder.scaffolding.config"},

@@ -13,12 +13,12 @@ import typer
 
 from simbuilder import __version__
 from simbuilder.cli import check, info, session
+from simbuilder.cli.common import help_alone
 
 app = typer.Typer(
     name="simbuilder",
     help="Build, run and take down realistic Azure / Entra simulation environments.\n\n"
     "Start here: simbuilder session create --start-containers",
-    no_args_is_help=True,
     rich_markup_mode=None,  # rich would double the time of --help
     pretty_exceptions_enable=False,  # they print local variables, and with them secrets
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -43,14 +43,16 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def root(
-    version: Annotated[
+    ctx: typer.Context,
+    _version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """Hold the options of the bare command."""
+    help_alone(ctx)
 
 
 def main() -> int:
@@ -80,11 +82,13 @@ def _answer(arguments: list[str]) -> int:
     from simbuilder.cli import render
 
     try:
-        status = int(app(arguments, standalone_mode=False) or 0)
+        status = int(app(arguments, prog_name="simbuilder", standalone_mode=False) or 0)
         sys.stdout.flush()  # the help, say; results have seen to that themselves
         return status
     except typer.TyperException as error:  # how typer says that the arguments are wrong
-        return render.usage_error(error.format_message(), arguments)
+        place = getattr(error, "ctx", None)
+        path = place.command_path if place else "simbuilder"
+        return render.usage_error(path, error.format_message(), "--json" in arguments)
     except (typer.Abort, render.ReaderLeft, BrokenPipeError):
         raise
     except OSError as error:  # a full disk behind the help; commands explain their own

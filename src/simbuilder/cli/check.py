@@ -1,12 +1,15 @@
 """`simbuilder check`: are the tools there, and do the current session's servers answer?"""
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from simbuilder.cli import completion
+
 if TYPE_CHECKING:
     from simbuilder.composition import Choice, Rooms
+    from simbuilder.sessions.outputs import CheckData, Checks, ServiceData
     from simbuilder.sessions.result import Problem, Result
 
 
@@ -14,7 +17,10 @@ def check(
     session: Annotated[
         str | None,
         typer.Argument(
-            metavar="[SESSION]", help="The current session if left out.", show_default=False
+            metavar="[SESSION]",
+            help="The current session if left out.",
+            show_default=False,
+            autocompletion=completion.sessions,
         ),
     ] = None,
     doctor: Annotated[
@@ -71,14 +77,14 @@ def _check(rooms: "Rooms", reference: str | None) -> "Result":
         message = f"session {view.session.label} does not serve {', '.join(down)}"
         hint = f"'simbuilder session start {view.session.short}' starts what is missing"
         problems.append(Problem("service-not-ready", message, hint))
-    data = {"session": view.session.short if view else None, "checks": checks}
+    data: Checks = {"session": view.session.short if view else None, "checks": checks}
     finish = partial if problems else success
     return finish("check", data, (*problems, *remarks))
 
 
 def _tools(
     rooms: "Rooms", choice: "Choice", engine: str
-) -> "tuple[list[dict[str, Any]], list[Problem]]":
+) -> "tuple[list[CheckData], list[Problem]]":
     """Check what the runtime in use needs; the engine, for sessions on Docker."""
     from simbuilder.runtimes.engine import LOOK_TIMEOUT_S
     from simbuilder.runtimes.local import tools
@@ -102,11 +108,11 @@ def _tools(
     return checks, [Problem("tool", f"{c.name}: {c.detail}", tools.EXTRA_HINT) for c in lacking]
 
 
-def _row(name: str, ok: bool, latency_ms: float | None, detail: str) -> dict[str, Any]:
+def _row(name: str, ok: bool, latency_ms: float | None, detail: str) -> "CheckData":
     return {"name": name, "ok": ok, "latency_ms": latency_ms, "detail": detail}
 
 
-def _service_check(service: str, data: dict[str, Any]) -> dict[str, Any]:
+def _service_check(service: str, data: "ServiceData") -> "CheckData":
     url = next(iter(data["endpoints"].values()))["url"]
     product = f"{data['product']} {data['version']}"
     note = f" ({data['note']})" if data["note"] else ""

@@ -5,8 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from simbuilder.cli import completion
+
 if TYPE_CHECKING:
     from simbuilder.composition import Rooms
+    from simbuilder.sessions.outputs import OneSession, Planned
     from simbuilder.sessions.plan import Plan
     from simbuilder.sessions.result import Result
     from simbuilder.sessions.view import Report
@@ -17,12 +20,14 @@ Session = Annotated[
         metavar="[SESSION]",
         help="An id, the start of one, or a name; the current session if left out.",
         show_default=False,
+        autocompletion=completion.sessions,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
-def _finite(seconds: float) -> float:
+def finite(seconds: float) -> float:
+    """Return a number of seconds that can be waited for."""
     if not 1 <= seconds < 1e6:  # also refuses nan
         raise typer.BadParameter("give a number of seconds from 1 on")
     return seconds
@@ -30,7 +35,7 @@ def _finite(seconds: float) -> float:
 
 Timeout = Annotated[
     float,
-    typer.Option("--timeout", callback=_finite, metavar="S", help="Seconds to wait at most."),
+    typer.Option("--timeout", callback=finite, metavar="S", help="Seconds to wait at most."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and why.")]
 
@@ -40,11 +45,20 @@ def command_group() -> typer.Typer:
     return typer.Typer(rich_markup_mode=None)  # rich would double the time of --help
 
 
+def help_alone(ctx: typer.Context) -> None:
+    """Answer a group that was called without a command: with its help."""
+    if ctx.invoked_subcommand is None:
+        from simbuilder.cli.render import talk
+
+        talk(ctx.get_help())
+        raise typer.Exit(2)
+
+
 def reported(command: str, report: "Report") -> "Result":
     """Return what a command did to a session as its result."""
     from simbuilder.sessions.result import partial, success
 
-    data = {"session": report.view.data()}
+    data: OneSession = {"session": report.view.data()}
     return partial(command, data, report.problems) if report.problems else success(command, data)
 
 
@@ -52,8 +66,10 @@ def planned(command: str, plan: "Plan") -> "Result":
     """Return the steps of a dry run as its result."""
     from simbuilder.sessions.result import success
 
-    steps = [{"verb": s.verb, "target": s.target, "cause": s.cause} for s in plan.steps]
-    return success(command, {"plan": steps})
+    data: Planned = {
+        "plan": [{"verb": s.verb, "target": s.target, "cause": s.cause} for s in plan.steps]
+    }
+    return success(command, data)
 
 
 def run(
@@ -68,7 +84,7 @@ def run(
 
     def reaping(rooms: "Rooms") -> "Result":
         if reap:
-            rooms.manager.cleaner.reap()
+            rooms.manager.reap()
         return action(rooms)
 
     with render.progress(quiet=as_json) as view:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simbuilder.cli import headroom
@@ -19,13 +18,12 @@ from simbuilder.cli.headroom import Finding
 from simbuilder.runtimes import labels
 from simbuilder.runtimes.engine import AUTO_TIMEOUT_S, LOWEST_COMPOSE, Engine
 from simbuilder.runtimes.local import tools
-from simbuilder.scaffolding import process
+from simbuilder.scaffolding import machine, process
 from simbuilder.scaffolding.exceptions import (
     ComposeMissingError,
     EnginePermissionError,
     SimBuilderError,
 )
-from simbuilder.sessions.cleaner import Cleaner
 from simbuilder.sessions.model import State
 from simbuilder.sessions.port_manager import system_range
 from simbuilder.sessions.result import Event, success
@@ -37,6 +35,7 @@ from simbuilder.sessions.view import SessionView
 
 if TYPE_CHECKING:
     from simbuilder.composition import Rooms
+    from simbuilder.sessions.outputs import Checks
     from simbuilder.sessions.result import Result
 
 ANSWER_S = AUTO_TIMEOUT_S
@@ -93,7 +92,7 @@ class Seen:
 def examine(rooms: "Rooms") -> "Result":
     """Look at everything and return it, with a problem for each finding that is not ok."""
     findings = Doctor(rooms).findings()
-    data = {"session": None, "checks": [finding.row() for finding in findings]}
+    data: Checks = {"session": None, "checks": [finding.row() for finding in findings]}
     problems = tuple(finding.problem() for finding in findings if not finding.ok)
     return unhealthy("check", data, problems) if problems else success("check", data)
 
@@ -220,7 +219,7 @@ class Doctor:
             session_id = item.mark.partition(":")[0]
             if item.mark.endswith(f":{root}"):
                 marked.setdefault(session_id, []).append(item)
-        processes = {session_id: process.resident(items) for session_id, items in marked.items()}
+        processes = {session_id: machine.resident(items) for session_id, items in marked.items()}
         used = {"local": processes, "docker": containers}
         row = headroom.memory(used, self._next_runtime(asked))
         if asked.used is None and self._docker_matters:
@@ -283,9 +282,9 @@ class Doctor:
         ]
         if "" in silent:
             del known["docker"]
-        runtimes = Runtimes(known, told.append)
-        cleaner = Cleaner(self._store, self._ports, runtimes, told.append, Path.cwd(), self._owner)
-        return Seen(views, cleaner.orphans(), [event.message for event in told])
+        traces = Runtimes(known, told.append).traces()
+        orphans = sorted(i for i in traces if not self._store.recorded(i))
+        return Seen(views, orphans, [event.message for event in told])
 
     def _record(self, view: SessionView) -> Finding | None:
         """Return what is wrong with a session, unless some command is just working on it."""

@@ -3,14 +3,19 @@
 import errno
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from simbuilder.composition import Rooms, rooms
 from simbuilder.scaffolding.exceptions import DiskFullError, SimBuilderError
 from simbuilder.sessions.result import Event, EventSink, Problem, Result, failure
 
+if TYPE_CHECKING:
+    from simbuilder.composition import Rooms
 
-def guarded(command: str, view: EventSink, action: Callable[[Rooms], Result]) -> Result:
+
+def guarded(command: str, view: EventSink, action: "Callable[[Rooms], Result]") -> Result:
     """Run `action`; warnings on the way, and what goes wrong as expected, become its result."""
+    from simbuilder.composition import rooms
+
     warnings: list[Problem] = []
 
     def emit(event: Event) -> None:
@@ -19,11 +24,12 @@ def guarded(command: str, view: EventSink, action: Callable[[Rooms], Result]) ->
         else:
             view(event)
 
-    result = _guarded(command, lambda: action(rooms(emit)))
+    result = explained(command, lambda: action(rooms(emit)))
     return replace(result, problems=(*result.problems, *warnings))
 
 
-def _guarded(command: str, action: Callable[[], Result]) -> Result:
+def explained(command: str, action: Callable[[], Result]) -> Result:
+    """Run `action`; what goes wrong as expected becomes its result."""
     try:
         return action()
     except SimBuilderError as error:

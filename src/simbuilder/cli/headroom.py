@@ -4,11 +4,11 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from simbuilder.scaffolding import process
+from simbuilder.scaffolding import machine
 from simbuilder.scaffolding.environment import BLOCK_SIZE, DEFAULTS
 from simbuilder.sessions.port_manager import PortRange, bindable
 from simbuilder.sessions.result import Problem
@@ -16,6 +16,7 @@ from simbuilder.sessions.result import Problem
 if TYPE_CHECKING:
     from simbuilder.scaffolding.environment import CoreSettings
     from simbuilder.sessions.model import Session
+    from simbuilder.sessions.outputs import CheckData
 
 LEAST_DISK = 1 << 30
 """Bytes: a session writes some hundred MB before it holds anything."""
@@ -44,9 +45,15 @@ class Finding:
     hint: str = ""
     latency_ms: float | None = None
 
-    def row(self) -> dict[str, Any]:
+    def row(self) -> "CheckData":
         """Return it as a row of `data.checks`."""
-        return {key: value for key, value in asdict(self).items() if key != "hint"}
+        return {
+            "name": self.name,
+            "ok": self.ok,
+            "latency_ms": self.latency_ms,
+            "detail": self.detail,
+            "mend": self.mend,
+        }
 
     def problem(self) -> Problem:
         """Return it as a problem."""
@@ -79,7 +86,7 @@ def memory(used: Mapping[str, Mapping[str, int]], runtime: str) -> Finding:
 
     `used` is runtime -> session id -> bytes; `runtime` is where the next session would go.
     """
-    now = process.memory()
+    now = machine.memory()
     each = max(used[runtime].values(), default=0) or SESSION_MEMORY[runtime]
     room = now.available // each
     running = {i: n for theirs in used.values() for i, n in theirs.items()}

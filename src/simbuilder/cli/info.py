@@ -1,10 +1,11 @@
 """`simbuilder info` and `simbuilder version`: what holds here, and where it comes from."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from simbuilder.sessions.outputs import Info, SettingData, Versions
     from simbuilder.sessions.result import Result
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -32,13 +33,14 @@ def _info() -> "Result":
     environment = read_environment(Path.cwd())
     get_settings()  # a value that cannot be used is an error here too
     effective = core_settings(environment).by_variable()
-    settings: list[dict[str, Any]] = []
+    settings: list[SettingData] = []
     for name, secret in known_settings():
         found = environment.get(name, str(effective.get(name, "")))
         shown = "***" if secret and found.text else found.text
         source = found.source if found.text else "not set"
         settings.append({"name": name, "value": shown, "source": source})
-    return success("info", {"simbuilder": __version__, "settings": settings})
+    data: Info = {"simbuilder": __version__, "settings": settings}
+    return success("info", data)
 
 
 def version(as_json: Json = False) -> int:
@@ -49,7 +51,7 @@ def version(as_json: Json = False) -> int:
     from simbuilder.cli import render
     from simbuilder.sessions.result import success
 
-    data = {"simbuilder": __version__, "python": platform.python_version()}
+    data: Versions = {"simbuilder": __version__, "python": platform.python_version()}
     result = success("version", data)
     render.show(result, as_json)
     return result.exit_status

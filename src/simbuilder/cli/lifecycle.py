@@ -1,11 +1,11 @@
 """The life of a session: create, start, stop, look at, verify and remove it."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from simbuilder.cli import completion
 from simbuilder.cli.common import (
     DryRun,
     Json,
@@ -20,6 +20,7 @@ from simbuilder.cli.common import (
 if TYPE_CHECKING:
     from simbuilder.composition import Choice, Rooms
     from simbuilder.sessions.manager import CreateRequest
+    from simbuilder.sessions.outputs import Sessions, VerifiedSessions
     from simbuilder.sessions.result import Result
     from simbuilder.sessions.store import Broken
     from simbuilder.sessions.verifier import Verified
@@ -39,13 +40,30 @@ def create(
     ] = False,
     runtime: Annotated[
         str | None,
-        typer.Option("--runtime", metavar="auto|local|docker", help="How to run its servers."),
+        typer.Option(
+            "--runtime",
+            metavar="auto|local|docker",
+            help="How to run its servers.",
+            autocompletion=completion.runtimes,
+        ),
     ] = None,
     services: Annotated[
-        str | None, typer.Option("--services", metavar="A,B", help="Only these services.")
+        str | None,
+        typer.Option(
+            "--services",
+            metavar="A,B",
+            help="Only these services.",
+            autocompletion=completion.service_list,
+        ),
     ] = None,
     profile: Annotated[
-        str | None, typer.Option("--profile", metavar="NAME", help="A named set of services.")
+        str | None,
+        typer.Option(
+            "--profile",
+            metavar="NAME",
+            help="A named set of services.",
+            autocompletion=completion.profiles,
+        ),
     ] = None,
     name: Annotated[
         str | None, typer.Option("--name", metavar="NAME", help="A unique name to call it by.")
@@ -53,6 +71,10 @@ def create(
     reuse: Annotated[
         bool, typer.Option("--reuse", help="Take this folder's session if there is one.")
     ] = False,
+    ttl: Annotated[
+        str | None,
+        typer.Option("--ttl", metavar="SPAN", help="Let it expire after 8h, 30m, 2d; else never."),
+    ] = None,
     timeout: Timeout = 60,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -60,15 +82,8 @@ def create(
     """Create a session and make it this folder's current one."""
 
     def action(rooms: "Rooms") -> "Result":
-        from simbuilder.composition import choose_runtime
-        from simbuilder.scaffolding.environment import RUNTIMES
-        from simbuilder.scaffolding.exceptions import UsageError
-        from simbuilder.sessions.catalog import choose_services
-
-        if runtime is not None and runtime not in RUNTIMES:
-            raise UsageError(f"unknown runtime {runtime!r}", f"known: {', '.join(RUNTIMES)}")
-        chosen_services = choose_services(services, profile)
-        choice = choose_runtime(runtime, rooms)
+        ttl_s = lifetime(ttl)
+        chosen_services, choice = chosen(rooms, runtime, services, profile)
 
         def request(choice: "Choice") -> "CreateRequest":
             from simbuilder.sessions.manager import CreateRequest
@@ -80,40 +95,55 @@ def create(
                 name=name,
                 start=start_containers,
                 reuse=reuse,
+                ttl_s=ttl_s,
             )
 
         if dry_run:
             ports = (rooms.settings.port_start, rooms.settings.port_end)
             return planned("session create", rooms.manager.plan_create(request(choice), ports))
-        return reported("session create", _create(rooms, choice, request, timeout))
+        return reported("session create", make(rooms, choice, request, timeout))
 
     return run("session create", as_json, action, reap=not dry_run)
 
 
-def _create(
+def lifetime(ttl: str | None) -> int:
+    """Return how many seconds a new session is for; 0 for ever. Raises `UsageError`."""
+    from simbuilder.sessions.expiry import seconds
+
+    return 0 if ttl is None else seconds(ttl)
+
+
+def chosen(
+    rooms: "Rooms", runtime: str | None, services: str | None, profile: str | None = None
+) -> "tuple[tuple[str, ...], Choice]":
+    """Return which services a new session has, and where it runs. Raises `UsageError`."""
+    from simbuilder.composition import choose_runtime
+    from simbuilder.scaffolding.environment import RUNTIMES
+    from simbuilder.scaffolding.exceptions import UsageError
+    from simbuilder.sessions.catalog import choose_services
+
+    if runtime is not None and runtime not in RUNTIMES:
+        raise UsageError(f"unknown runtime {runtime!r}", f"known: {', '.join(RUNTIMES)}")
+    return choose_services(services, profile), choose_runtime(runtime, rooms)
+
+
+def make(
     rooms: "Rooms", choice: "Choice", request: "Callable[[Choice], CreateRequest]", timeout_s: float
 ) -> "Report":
     """Create a session; where nobody asked for Docker and it has no images, on the local runtime.
 
-    Images are looked for before anything is written, so there is nothing to take back. Whoever
-    names an image wants that one.
+    Images are looked for before anything is written, so there is nothing to take back.
     """
-    from simbuilder.runtimes.images import variable
-    from simbuilder.scaffolding.environment import DEFAULTS
+    from simbuilder.composition import instead_of_docker
     from simbuilder.scaffolding.exceptions import ImageUnavailableError
 
     asked = request(choice)
     try:
         return rooms.manager.create(asked, timeout_s)
     except ImageUnavailableError as error:
-        names = [variable(service) for service in asked.services]
-        named = any(rooms.settings.containers[name] != DEFAULTS[name] for name in names)
-        reused = asked.reuse and rooms.manager.finder.here(asked.name) is not None
-        if named or reused or not choice.automatic:
+        if asked.reuse and rooms.manager.finder.here(asked.name) is not None:
             raise
-        why, _, _ = error.message.partition(": ")  # without the engine's own words
-        local = replace(choice, runtime="local", reason=f"auto: {why}")
-        rooms.tell(f"{error.message}; taking the local runtime instead")
+        local = instead_of_docker(error, choice, asked.services, rooms)
         return rooms.manager.create(request(local), timeout_s)
 
 
@@ -162,7 +192,7 @@ def list_(as_json: Json = False) -> int:
         from simbuilder.sessions.view import half_removed
 
         views, broken = rooms.manager.list_sessions()
-        data = {"sessions": [view.data() for view in views]}
+        data: Sessions = {"sessions": [view.data() for view in views]}
         unreadable = tuple(Problem("state", b.reason, b.hint) for b in broken)
         half = tuple(half_removed(view.session) for view in views if view.removing)
         remarks = (*half, *dict.fromkeys(p for view in views for p in view.unseen()))
@@ -245,6 +275,7 @@ def verify(
             metavar="[SESSION]...",
             help="Ids, starts of them, or names; the current session if left out.",
             show_default=False,
+            autocompletion=completion.sessions,
         ),
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Verify all sessions.")] = False,
@@ -278,7 +309,7 @@ def verify(
 def _verified(verified: "list[Verified]", broken: "list[Broken]") -> "Result":
     from simbuilder.sessions.result import Problem, partial, success
 
-    data = {"sessions": [one.data() for one in verified]}
+    data: VerifiedSessions = {"sessions": [one.data() for one in verified]}
     problems = [Problem("state", record.reason, record.hint) for record in broken]
     problems += [problem for one in verified for problem in one.problems()]
     if problems:

@@ -1,11 +1,16 @@
 """Removing sessions, one after the other: asking first, and saying what refused to go."""
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from simbuilder.cli import render
 from simbuilder.composition import Rooms
 from simbuilder.scaffolding.exceptions import SimBuilderError, UsageError
 from simbuilder.sessions.result import Problem, Result, partial, success
+
+if TYPE_CHECKING:
+    from simbuilder.sessions.outputs import Removed
 
 
 def confirm(count: int) -> None:
@@ -25,7 +30,8 @@ def show_orphans(rooms: Rooms, targets: list[str]) -> None:
 def listed(targets: list[str]) -> Result:
     """Return the orphans as a result that removed nothing."""
     remark = Problem("not-removed", "nothing was removed", "add --yes to remove what is listed")
-    return success("session cleanup", {"orphans": targets, "removed": []}, (remark,))
+    data: Removed = {"orphans": targets, "removed": []}
+    return success("session cleanup", data, (remark,))
 
 
 def cleaned(rooms: Rooms, targets: list[str], timeout_s: float) -> Result:
@@ -41,7 +47,7 @@ def cleaned(rooms: Rooms, targets: list[str], timeout_s: float) -> Result:
         if len(problems) < len(targets):
             problems = _refused(rooms, list(problems), timeout_s)
     rooms.manager.cleaner.tidy()
-    data = {"removed": [target for target in targets if target not in problems]}
+    data: Removed = {"removed": [target for target in targets if target not in problems]}
     if problems:
         return partial("session cleanup", data, tuple(problems.values()))
     remarks = () if targets else (Problem("nothing-to-remove", "there is nothing to remove"),)

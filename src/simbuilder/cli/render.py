@@ -42,6 +42,21 @@ def line(text: str = "") -> None:
     sys.stdout.write(text + "\n")
 
 
+@contextmanager
+def output() -> Iterator[None]:
+    """Have the lines of data that are written within arrive, or end for want of a reader."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would try, and complain, once more at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise ReaderLeft from None
+    except OSError as error:  # a full disk behind a redirection, say
+        talk(f"error: the output could not be written: {error.strerror}")
+        raise SystemExit(1) from None
+
+
 def talk(text: str) -> None:
     """Write a line to whoever watches."""
     with suppress(OSError):  # nobody listens, or a disk is full: no reason to stop the work
@@ -54,26 +69,50 @@ def may_ask() -> bool:
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
+def in_colour() -> bool:
+    """True if what is written to stdout may be coloured (https://no-color.org)."""
+    from simbuilder.scaffolding.environment import process_environment
+
+    return sys.stdout.isatty() and _redraws() and not process_environment().get("NO_COLOR")
+
+
+def shown(text: str) -> str:
+    """Return somebody else's text without what would command a terminal."""
+    if text.isprintable():
+        return text
+    kept = (c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in text)
+    return "".join(kept)
+
+
+def may_show() -> bool:
+    """True if a person is there who has a browser: a graphical one, or one of their choice."""
+    from simbuilder.scaffolding.environment import process_environment
+
+    known = process_environment()
+    has_one = any(known.get(name) for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"))
+    return has_one and sys.stdout.isatty()
+
+
+def has_screen() -> bool:
+    """True if a person sits at a terminal that can draw anywhere on its screen."""
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    return all(stream is not None and stream.isatty() for stream in streams) and _redraws()
+
+
 # --- results -------------------------------------------------------------------------------
 
 
 def show(result: Result, as_json: bool) -> None:
     """Show a result as JSON for programs or as text for people."""
-    try:
+    with output():
         if as_json:
             line(json.dumps(result.envelope(), indent=1))
         elif "plan" in result.data:
             _show_plan(result.data)
         elif result.data:
-            _VIEWS[result.command](result.data)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Python would try, and complain, once more at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise ReaderLeft from None
-    except OSError as error:  # a full disk behind a redirection, say
-        talk(f"error: the output could not be written: {error.strerror}")
-        raise SystemExit(1) from None
+            from simbuilder.cli.views import VIEWS
+
+            VIEWS[result.command](result.data)
     if as_json:
         return
     for problem in result.problems:
@@ -83,18 +122,20 @@ def show(result: Result, as_json: bool) -> None:
 def command_of(arguments: Sequence[str]) -> str:
     """Return what results call the command with these arguments, such as `session list`."""
     words = [word for word in arguments if not word.startswith("-")]
-    return " ".join(words[: 2 if words[:1] == ["session"] else 1]) or "simbuilder"
+    depth = 3 if words[:2] == ["session", "snapshot"] else 2 if words[:1] == ["session"] else 1
+    return " ".join(words[:depth]) or "simbuilder"
 
 
-def usage_error(message: str, arguments: Sequence[str]) -> int:
-    """Show what typer found wrong with the arguments; return the exit status."""
+def usage_error(path: str, message: str, as_json: bool) -> int:
+    """Show what typer found wrong with the arguments of the command at `path`, the words so far.
+
+    Returns the exit status.
+    """
     from simbuilder.scaffolding.exceptions import UsageError
 
-    command = command_of(arguments)
-    typed = "simbuilder" if command == "simbuilder" else f"simbuilder {command}"
-    error = UsageError(message, f"see '{typed} --help'")
-    result = failure(command, error)
-    show(result, "--json" in arguments)
+    error = UsageError(message, f"see '{path} --help'")
+    result = failure(path.removeprefix("simbuilder "), error)
+    show(result, as_json)
     return result.exit_status
 
 
@@ -109,124 +150,6 @@ def _show_plan(data: Mapping[str, Any]) -> None:
         line(f"{step['verb']} {step['target']}: {step['cause']}")
     if not data["plan"]:
         line("nothing to do")
-
-
-def _show_session(data: Mapping[str, Any]) -> None:
-    session = data["session"]
-    name = f" ({session['name']})" if session["name"] else ""
-    line(f"session {session['short']}{name}: {session['state']}, {session['runtime']} runtime")
-    line(f"  id        {session['id']}")
-    why = f" ({session['runtime_reason']})" if session["runtime_reason"] else ""
-    line(f"  runtime   {session['runtime']}{why}")
-    if session["engine"]:
-        line(f"  engine    {session['engine']}")
-    line(f"  folder    {session['folder']}")
-    line(f"  env file  {session['env_file']}")
-    rows = []
-    for service, facts in session["services"].items():
-        state = facts["state"]
-        if facts["ready"] is not None and state == "running":
-            state = "ready" if facts["ready"] else "running, not ready"
-        product = f"{facts['product']} {facts['version']}".strip()
-        product += f" ({facts['note']})" if facts["note"] else ""
-        for number, (endpoint, where) in enumerate(facts["endpoints"].items()):
-            first = number == 0
-            rows.append(
-                (
-                    f"  {service if first else ''}",
-                    state if first else "",
-                    endpoint,
-                    where["url"],
-                    product if first else "",
-                )
-            )
-    _table(rows)
-
-
-def _show_created(data: Mapping[str, Any]) -> None:
-    _show_session(data)
-    session = data["session"]
-    line()
-    line("use it:     set -a; . ./.env.session; set +a")
-    if session["state"] == "stopped":
-        line(f"start it:   simbuilder session start {session['short']}")
-    else:
-        line("look at it: simbuilder check")
-    line(f"remove it:  simbuilder session cleanup {session['short']}")
-
-
-def _show_list(data: Mapping[str, Any]) -> None:
-    rows = [("SESSION", "NAME", "STATE", "RUNTIME", "CREATED", "FOLDER")]
-    for session in data["sessions"]:
-        created = session["created_at"][:16].replace("T", " ")
-        name = session["name"] or "-"
-        facts = (session["short"], name, session["state"], session["runtime"], created)
-        rows.append((*facts, session["folder"]))
-    if data["sessions"]:
-        _table(rows)
-    else:
-        talk("no sessions; 'simbuilder session create --start-containers' makes one")
-
-
-def _show_cleanup(data: Mapping[str, Any]) -> None:
-    for session_id in data.get("orphans", ()):
-        line(f"orphan {session_id}")
-    for session_id in data["removed"]:
-        line(f"removed {session_id[:8]}")
-
-
-def _show_verified(data: Mapping[str, Any]) -> None:
-    if not data["sessions"]:
-        return
-    proofs = [proof["proof"] for proof in data["sessions"][0]["proofs"]]
-    rows = [("SESSION", "NAME", "STATE", *(proof.upper() for proof in proofs))]
-    shown = {"ok": "ok", "breach": "BREACH", "unproved": "?", "none": "-"}
-    for session in data["sessions"]:
-        outcomes = [shown[proof["outcome"]] for proof in session["proofs"]]
-        rows.append((session["short"], session["name"] or "-", session["state"], *outcomes))
-    _table(rows)
-
-
-def _show_checks(data: Mapping[str, Any]) -> None:
-    rows = []
-    for check in data["checks"]:
-        latency = "" if check["latency_ms"] is None else f"{check['latency_ms']:.0f} ms"
-        mend = check.get("mend")
-        good = "note" if mend else "ok"
-        rows.append((good if check["ok"] else "FAIL", check["name"], latency, check["detail"]))
-        if mend:
-            rows.append(("", "", "", f"mend: {mend}"))
-    _table(rows)
-
-
-def _show_info(data: Mapping[str, Any]) -> None:
-    _table([(s["name"], s["value"] or "-", s["source"]) for s in data["settings"]])
-
-
-def _show_version(data: Mapping[str, Any]) -> None:
-    line(f"simbuilder {data['simbuilder']} (Python {data['python']})")
-
-
-def _table(rows: Sequence[Sequence[str]]) -> None:
-    """Write aligned columns; the last is never padded."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        line("  ".join(cells).rstrip())
-
-
-_VIEWS = {
-    "session create": _show_created,
-    "session start": _show_session,
-    "session stop": _show_session,
-    "session status": _show_session,
-    "session list": _show_list,
-    "session cleanup": _show_cleanup,
-    "session verify": _show_verified,
-    "check": _show_checks,
-    "info": _show_info,
-    "version": _show_version,
-}
 
 
 # --- progress ------------------------------------------------------------------------------
@@ -286,6 +209,8 @@ def _live() -> Iterator[EventSink]:
             task = bars[event.subject]
             if event.kind == "begin":
                 shown.reset(task, message=event.message)
+            elif event.kind == "progress":
+                shown.update(task, message=event.message)
             else:
                 mark = "FAILED: " if event.kind == "failed" else ""
                 shown.update(task, message=mark + event.message, completed=1)

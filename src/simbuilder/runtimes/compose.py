@@ -7,28 +7,26 @@ file; only starting does.
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
-from simbuilder.runtimes import labels, probes
+from simbuilder.runtimes import container_logs, ends, labels, probes, project
 from simbuilder.runtimes.engine import LOCAL_HINT, PATIENCE_S, Answer, Engine, ports_taken
 from simbuilder.runtimes.images import pull_missing, variable
-from simbuilder.scaffolding import dotenv, process
-from simbuilder.scaffolding.environment import memory_bytes
+from simbuilder.runtimes.usage import with_clients
+from simbuilder.runtimes.volumes import VolumeCopies
+from simbuilder.scaffolding import process
 from simbuilder.scaffolding.exceptions import (
     ConfigurationError,
     EngineError,
     SimBuilderError,
     StillRunningError,
 )
-from simbuilder.scaffolding.files import (
-    make_private_folder,
-    remove_if_empty,
-    remove_tree,
-    write_atomic,
-)
-from simbuilder.sessions import catalog, envfile
+from simbuilder.scaffolding.files import remove_if_empty, remove_tree
+from simbuilder.sessions import catalog
 from simbuilder.sessions.model import (
+    End,
     Footprint,
     Health,
     Observed,
@@ -36,11 +34,12 @@ from simbuilder.sessions.model import (
     Session,
     StartOutcome,
     State,
+    Usage,
 )
 from simbuilder.sessions.port_manager import bindable
 from simbuilder.sessions.result import Event, EventSink
+from simbuilder.sessions.runtime import Excerpt, LogLine
 
-COMPOSE_FILE = Path(__file__).with_name("docker-compose.yaml")
 SERVICES = ("neo4j", "nats", "azurite")
 ANYWHERE = "0.0.0.0"  # noqa: S104 - an address somebody can set, not one we bind
 _STOP_TIMEOUT_S = 90.0
@@ -75,6 +74,7 @@ class ComposeRuntime:
         self._publish = publish
         self._engine = Engine(engine)
         self._answer: Answer | None = None
+        self.copies = VolumeCopies(self._engine, root, settings, owner)
 
     # --- the seam --------------------------------------------------------------------------
 
@@ -110,23 +110,13 @@ class ComposeRuntime:
         chosen = {service: self._settings[variable(service)] for service in SERVICES}
         return Place(answer.engine, host, self._publish, chosen)
 
-    def _check_memory(self) -> None:
-        names = ("NEO4J_HEAP_SIZE", "NEO4J_PAGE_CACHE_SIZE", "NEO4J_MEMORY_LIMIT")
-        heap, cache, limit = (memory_bytes(self._settings[name]) for name in names)
-        if heap + cache > limit:
-            shown = ", ".join(f"{name}={self._settings[name]}" for name in names)
-            raise ConfigurationError(
-                f"Neo4j does not fit its memory limit: {shown}",
-                "raise NEO4J_MEMORY_LIMIT above the sum of the others, or lower one of them",
-            )
-
     def prepare(self, services: Sequence[str], images: Mapping[str, str], emit: EventSink) -> None:
         """Pull the images the engine does not have.
 
         Raises `ConfigurationError` where Neo4j would not fit its memory.
         """
         if "neo4j" in services:
-            self._check_memory()
+            project.check_memory(self._settings)
         wanted = {s: images.get(s, self._settings[variable(s)]) for s in services}
         pull_missing(self._engine, wanted, emit)
 
@@ -142,7 +132,7 @@ class ComposeRuntime:
             return {session_id: dict.fromkeys(SERVICES, unseen) for session_id in wanted}
         seen: dict[str, dict[str, Observed]] = {session_id: {} for session_id in wanted}
         for container in found:
-            seen[container.session_id][container.service] = _observed(container)
+            seen[container.session_id][container.service] = container.observed
         return seen
 
     def remembers(self, session_id: str) -> bool:
@@ -151,14 +141,15 @@ class ComposeRuntime:
 
     def log_tails(self, session_id: str, services: Sequence[str]) -> Mapping[str, Sequence[str]]:
         """Ask for the logs of the session's containers."""
-        tails: dict[str, Sequence[str]] = {}
-        try:
-            for container in self._containers(session_id, services):
-                tails[container.service] = self._engine.log(container.id)
-        except SimBuilderError as error:  # gone since it was listed, say
-            missing = (f"the log cannot be read: {error.message}",)
-            return dict.fromkeys(services, missing) | tails
-        return tails
+        look = partial(self._containers, session_id, services)
+        return container_logs.tails(self._engine, look, services)
+
+    def log_lines(
+        self, session_id: str, services: Sequence[str], wanted: Excerpt
+    ) -> Iterator[LogLine]:
+        """Let the engine tell, and look for containers that come and go meanwhile."""
+        look = partial(self._containers, session_id, services)
+        return container_logs.lines(self._engine, look, wanted)
 
     def traces(self) -> set[str]:
         """Look for containers, networks and volumes with our owner's label, and for files."""
@@ -170,6 +161,22 @@ class ComposeRuntime:
     def footprints(self, sessions: Sequence[Session]) -> Mapping[str, Footprint]:
         """Ask the engine about the running containers."""
         return labels.footprints(self._engine, self._owner, [session.id for session in sessions])
+
+    def usage(self, sessions: Sequence[Session]) -> Mapping[str, Mapping[str, Usage]]:
+        """Let the engine measure; clients are counted where they are, on this machine."""
+        return with_clients(sessions, labels.usage(self._engine, self._owner, PATIENCE_S))
+
+    def stored(self, sessions: Sequence[Session]) -> Mapping[str, Mapping[str, int]]:
+        """Let the engine count its volumes."""
+        return labels.stored(self._engine, sessions)
+
+    def clients(self, session_id: str) -> Mapping[str, int | None]:
+        """Look into the containers."""
+        return ends.clients(self._engine, self._owner, session_id)
+
+    def marks(self) -> Mapping[str, End]:
+        """Read the labels."""
+        return ends.marks(self._engine, self._owner)
 
     def start(
         self, session: Session, services: Sequence[str], timeout_s: float, emit: EventSink
@@ -185,7 +192,8 @@ class ComposeRuntime:
                 "it is not the session's: remove it, or take those labels from it",
             )
         found = labels.containers(engine, self._owner, session.id)
-        _unpause(engine, found)
+        labels.unpause(engine, found)
+        self.copies.settle(session)
         running = [container.service for container in found if container.runs]
         outcomes = self._up(engine, session, [s for s in services if s not in running], deadline)
         todo = [service for service in services if service not in outcomes]
@@ -215,7 +223,7 @@ class ComposeRuntime:
     ) -> list[labels.Container]:
         """Stop what runs; return the services' containers, none of which does any more."""
         found = self._containers(session_id, services)
-        _unpause(engine, found)  # a frozen server cannot save anything
+        labels.unpause(engine, found)  # a frozen server cannot save anything
         running = [c.id for c in found if c.runs]
         if not running:
             return found
@@ -299,13 +307,8 @@ class ComposeRuntime:
         self, engine: Engine, session: Session, services: Sequence[str], deadline: float
     ) -> str:
         """Run `docker compose up`; return what it says if it fails."""
-        folder = make_private_folder(self._root / session.id)
-        chosen = {variable(service): image for service, image in session.images.items()}
-        variables = {**envfile.variables(session), **self._settings, **chosen}
-        write_atomic(folder / "compose.env", dotenv.render(variables))
-        files = ("--file", str(COMPOSE_FILE), "--env-file", str(folder / "compose.env"))
-        project = ("compose", *files, "--project-name", session.project)
-        up = [*project, "up", "--detach", "--pull", "never", *services]
+        given = project.arguments(self._root / session.id, session, self._settings)
+        up = [*given, "up", "--detach", "--pull", "never", *services]
         # a deadline is for servers: Compose broken off would leave what it just starts to itself
         patience_s = max(PATIENCE_S, deadline - time.monotonic())
         done = engine.attempt(up, patience_s)
@@ -375,19 +378,6 @@ class ComposeRuntime:
 
     def _log(self, session_id: str, service: str) -> Sequence[str]:
         return self.log_tails(session_id, [service]).get(service, ())
-
-
-def _unpause(engine: Engine, containers: Sequence[labels.Container]) -> None:
-    if paused := [c.id for c in containers if c.paused]:
-        engine.ask("unpause", *paused)
-
-
-def _observed(container: labels.Container) -> Observed:
-    if container.runs:
-        return Observed(
-            State.RUNNING, problem="its container is paused" if container.paused else ""
-        )
-    return Observed(State.STOPPED, container.exit_status)
 
 
 def _refused(

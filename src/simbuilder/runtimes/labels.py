@@ -11,9 +11,10 @@ from typing import Any
 from simbuilder.runtimes.engine import LOOK_TIMEOUT_S, Engine
 from simbuilder.scaffolding import process
 from simbuilder.scaffolding.exceptions import EngineError, StillRunningError
-from simbuilder.sessions.model import Footprint, same_owner
+from simbuilder.sessions.model import Footprint, Observed, Session, State, Usage, same_owner
 
 SESSION, OWNER = "io.simbuilder.session", "io.simbuilder.owner"
+SCHEMA = "io.simbuilder.schema"
 """Labels on every container, network and volume (see `docker-compose.yaml`)."""
 
 ENDED_ON_REQUEST = (0, 130, 143)
@@ -48,20 +49,38 @@ class Container:
     paused: bool
     exit_status: int | None
 
+    @property
+    def observed(self) -> Observed:
+        """The service as the engine sees it."""
+        if self.runs:
+            problem = "its container is paused" if self.paused else ""
+            return Observed(State.RUNNING, problem=problem)
+        return Observed(State.STOPPED, self.exit_status)
+
 
 def containers(
     engine: Engine, owner: str, session_id: str = "", timeout_s: float = LOOK_TIMEOUT_S
 ) -> list[Container]:
-    """Return all containers of a session, or of all sessions of an owner, with one question."""
+    """Return the servers of a session, or of all sessions of an owner, with one question.
+
+    Not what works for a moment on the data of one (`workers`): that is no service of Compose.
+    """
     label = f"label={SESSION}={session_id}" if session_id else f"label={SESSION}"
     argv = ("ps", "--all", "--no-trunc", "--filter", label, "--format", _ROW)
     rows = [json.loads(f"[{line}]") for line in engine.lines(*argv, timeout_s=timeout_s)]
-    return [_container(*rest) for whose, *rest in rows if _owns(owner, whose)]
+    found = [_container(*rest) for whose, *rest in rows if _owns(owner, whose)]
+    return [container for container in found if container.service]
 
 
 def _owns(owner: str, label: str) -> bool:
     """True unless the label names another owner: whoever copied a state folder, say."""
     return not label or same_owner(owner, label)
+
+
+def unpause(engine: Engine, found: Sequence[Container]) -> None:
+    """Let those that are paused go on."""
+    if paused := [c.id for c in found if c.paused]:
+        engine.ask("unpause", *paused)
 
 
 def resources(engine: Engine, owner: str, session_id: str) -> list[list[str]]:
@@ -135,28 +154,66 @@ def _footprint(inspected: Mapping[str, Any]) -> Footprint:
 def memory(engine: Engine, owner: str, timeout_s: float) -> dict[str, int]:
     """Return session id -> bytes of memory that its running containers use now.
 
+    Like `usage`.
+    """
+    found = usage(engine, owner, timeout_s)
+    return {i: sum(one.memory_bytes for one in services.values()) for i, services in found.items()}
+
+
+def usage(engine: Engine, owner: str, timeout_s: float) -> dict[str, dict[str, Usage]]:
+    """Return session id -> service -> what its running container uses now.
+
     Takes at most `timeout_s`; an engine measures for a second or two. Raises like `Engine.ask`.
     """
     deadline = time.monotonic() + timeout_s
-    sessions = {
-        c.id: c.session_id for c in containers(engine, owner, timeout_s=timeout_s) if c.runs
-    }
-    used = dict.fromkeys(sessions.values(), 0)
-    if sessions:
-        shown = ("stats", "--no-stream", "--no-trunc", "--format", "{{.ID}}\t{{.MemUsage}}")
+    running = {c.id: c for c in containers(engine, owner, timeout_s=timeout_s) if c.runs}
+    used: dict[str, dict[str, Usage]] = {c.session_id: {} for c in running.values()}
+    if running:
+        columns = "{{.ID}}\t{{.MemUsage}}\t{{.CPUPerc}}"
+        shown = ("stats", "--no-stream", "--no-trunc", "--format", columns)
         left_s = max(0.1, deadline - time.monotonic())
-        for line in engine.lines(*shown, *sessions, timeout_s=left_s):
-            container_id, _, usage = line.partition("\t")
-            if container_id in sessions:  # one that has just ended is shown without a name
-                used[sessions[container_id]] += _bytes(usage.partition(" / ")[0])
+        for line in engine.lines(*shown, *running, timeout_s=left_s):
+            container_id, size, share = line.split("\t")
+            if container_id in running:  # one that has just ended is shown without a name
+                one = running[container_id]
+                memory_bytes = _bytes(size.partition(" / ")[0])
+                used[one.session_id][one.service] = Usage(memory_bytes, _share(share))
     return used
 
 
+def stored(engine: Engine, sessions: Sequence[Session]) -> dict[str, dict[str, int]]:
+    """Return session id -> service -> bytes in its volumes, which an engine counts for seconds.
+
+    Raises like `Engine.ask`.
+    """
+    shown = engine.ask("system", "df", "--verbose", "--format", "{{json .Volumes}}")
+    volumes = [(v["Name"], v["Labels"], _bytes(v["Size"])) for v in json.loads(shown) or ()]
+    found: dict[str, dict[str, int]] = {}
+    for session in sessions:
+        mark = f"{SESSION}={session.id}"
+        ours = [(name, size) for name, labels, size in volumes if mark in labels.split(",")]
+        for service in session.services:
+            start = f"{session.project}_{service}-"  # as Compose calls them
+            sizes = [size for name, size in ours if name.startswith(start)]
+            if sizes:
+                found.setdefault(session.id, {})[service] = sum(sizes)
+    return found
+
+
 def _bytes(text: str) -> int:
-    """Return an amount as Docker shows it, such as `1.5GiB`; 0 where it shows none."""
-    found = re.fullmatch(r"([\d.]+)([KMGT]i)?B", text)
-    power = {None: 0, "Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40}
-    return int(float(found.group(1)) * (1 << power[found.group(2)])) if found else 0
+    """Return an amount as Docker shows it, such as `1.5GiB` or `1.5GB`; 0 where it shows none."""
+    found = re.fullmatch(r"([\d.]+)([kKMGT]?)(i?)B", text)
+    if not found:
+        return 0
+    number, prefix, binary = found.groups()
+    base = 1024 if binary else 1000
+    return int(float(number) * base ** " KMGT".index(prefix.upper() or " "))
+
+
+def _share(text: str) -> float:
+    """Return a percentage as Docker shows it as a share; 0 where it shows none."""
+    found = re.fullmatch(r"([\d.]+)%", text)
+    return float(found.group(1)) / 100 if found else 0.0
 
 
 def remove(engine: Engine, owner: str, session_id: str) -> None:

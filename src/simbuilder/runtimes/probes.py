@@ -4,7 +4,6 @@ The only module that imports database and broker drivers. Every probe makes one 
 ends within its timeout, and never raises for a server that is absent, foreign or not ready yet.
 """
 
-import logging
 import math
 import socket
 import time
@@ -45,6 +44,22 @@ def probe_all(session: Session, services: Sequence[str], timeout_s: float) -> Ma
         return dict(zip(services, answers, strict=True))
 
 
+def page_answers(url: str) -> bool | None:
+    """True if a browser would be shown something at `url`; `None` if nobody answers there."""
+    import http.client
+    from urllib.parse import urlsplit
+
+    place = urlsplit(url)
+    connection = http.client.HTTPConnection(place.netloc, timeout=2)
+    try:
+        connection.request("GET", place.path or "/", headers={"Accept": "text/html"})
+        return connection.getresponse().status < 400
+    except (http.client.HTTPException, OSError):
+        return None
+    finally:
+        connection.close()
+
+
 def _bolt(session: Session, timeout_s: float) -> Health:
     """One query over Bolt in the session's database, signed in with the session's password."""
     from neo4j import GraphDatabase
@@ -75,6 +90,8 @@ def warm_bolt(port: int, password: str) -> bool:
 
     Returns whether all of them worked.
     """
+    import logging
+
     from neo4j import GraphDatabase
     from neo4j.exceptions import DriverError, Neo4jError
 
@@ -181,6 +198,35 @@ def _azurite(session: Session, timeout_s: float) -> Health:
     if not product.startswith("Azurite"):
         return Health(False, problem="what answers is not Azurite")
     return Health(True, product.removesuffix("-Blob"), version, _since(began))
+
+
+def kept_in_no_file(session: Session, services: Sequence[str]) -> list[str]:
+    """Return what of running services is in no file, and so in no copy of their data."""
+    if "nats" not in services:
+        return []
+    try:
+        return [f"stream {name}, which is in memory only" for name in _memory_streams(session)]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        return [f"what NATS has in memory only, if anything: it did not tell ({reason(error)})"]
+
+
+def _memory_streams(session: Session) -> list[str]:
+    """Ask the monitoring endpoint of NATS (2.15, `/jsz`), which every session has."""
+    import http.client
+    import json
+
+    port = session.port("nats.monitoring")
+    connection = http.client.HTTPConnection(session.host, port, timeout=2)
+    try:
+        connection.request("GET", "/jsz?accounts=true&streams=true&config=true")
+        told = json.loads(connection.getresponse().read())
+    except http.client.HTTPException as error:
+        raise OSError(reason(error)) from None
+    finally:
+        connection.close()
+    accounts = told.get("account_details", ())
+    streams = [stream for one in accounts for stream in one.get("stream_detail", ())]
+    return sorted(s["name"] for s in streams if s["config"]["storage"] == "memory")
 
 
 def shared_key_headers(key: str, path: str, query: dict[str, str], date: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from simbuilder.scaffolding import dotenv
-from simbuilder.scaffolding.exceptions import ConfigurationError
+from simbuilder.scaffolding.exceptions import ConfigurationError, UsageError
 
 T = TypeVar("T")
 
@@ -94,6 +94,19 @@ def find_upward(folder: Path, name: str) -> Path | None:
         if (place / name).exists():
             return place / name
     return None
+
+
+def current_folder() -> Path:
+    """Return the current folder. Raises `UsageError` if it was deleted."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise UsageError("the current folder was deleted", "change to another one") from None
+
+
+def checkout_root(folder: Path) -> Path:
+    """Return the last folder in which `find_upward` would look."""
+    return _checkout(folder)[-1]
 
 
 def _checkout(folder: Path) -> list[Path]:

@@ -19,6 +19,8 @@ class SimBuilderError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        if hint:
+            self.add_note(f"hint: {hint}")  # for the tracebacks of programs
 
 
 class UsageError(SimBuilderError):
@@ -148,6 +150,45 @@ class StillRunningError(SimBuilderError):
 
     code = "still-running"
     exit_status = 3
+
+
+class NotHeldError(SimBuilderError):
+    """A server could not be held still while its data is copied, so nothing was."""
+
+    code = "not-held"
+
+
+class ArchiveError(SimBuilderError):
+    """An archive cannot be imported here: damaged, of a newer version, or of another runtime."""
+
+    code = "archive"
+
+
+class NotReadyError(SimBuilderError):
+    """Servers of a session are not ready; the message has each one's reason and last lines."""
+
+    code = "service-not-ready"
+    exit_status = 3
+
+
+class NoSuchProgramError(SimBuilderError):
+    """The program that a session was wanted for is not there. Exit status as a shell's."""
+
+    code = "no-such-program"
+    exit_status = 127
+
+
+class UnusableProgramError(SimBuilderError):
+    """The program that a session was wanted for is there, but cannot be run."""
+
+    code = "unusable-program"
+    exit_status = 126
+
+
+class StatementError(SimBuilderError):
+    """The graph database refused a statement, in its own words."""
+
+    code = "statement"
 
 
 class CanaryError(SimBuilderError):

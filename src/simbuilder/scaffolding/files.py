@@ -3,12 +3,15 @@
 import errno
 import fcntl
 import os
+import re
 import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO
 
 from simbuilder.scaffolding import process
 from simbuilder.scaffolding.exceptions import BusyError, StateError
@@ -51,10 +54,24 @@ def make_private_folder(path: Path) -> Path:
 
 
 def read_private(path: Path) -> str:
-    """Return the text of a file that we wrote.
+    """Return the text of a file that we wrote. Raises like `open_private`, also if it is not text.
+
+    One that is far too large, or not UTF-8, is no file that we wrote: `ValueError`.
+    """
+    with open_private(path) as file:
+        if os.fstat(file.fileno()).st_size > _LARGEST:
+            raise ValueError("is far too large")
+        try:
+            return file.read(_LARGEST).decode("utf-8")
+        except UnicodeDecodeError:
+            raise ValueError("is not UTF-8 text") from None
+
+
+def open_private(path: Path) -> BufferedReader:
+    """Open a file that we wrote.
 
     Anything else under its name is refused, not followed and not waited for. Raises `OSError`, or
-    `ValueError` that says what it is: `ForeignFileError`, a link, a pipe, too large, not UTF-8.
+    `ValueError` that says what it is: `ForeignFileError`, a link, a pipe.
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
@@ -66,22 +83,30 @@ def read_private(path: Path) -> str:
             raise ValueError("is not a plain file") from None
         raise
     try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError("is not a plain file")
-        if status.st_uid != os.geteuid():
-            raise ForeignFileError("belongs to another user")
-        if status.st_size > _LARGEST:
-            raise ValueError("is far too large")
-        return os.read(descriptor, _LARGEST).decode("utf-8")
-    except UnicodeDecodeError:
-        raise ValueError("is not UTF-8 text") from None
-    finally:
+        _check_ours(descriptor)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
         os.close(descriptor)
+        raise
+
+
+def _check_ours(descriptor: int) -> None:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("is not a plain file")
+    if status.st_uid != os.geteuid():
+        raise ForeignFileError("belongs to another user")
 
 
 def write_atomic(path: Path, text: str, durable: bool = False) -> None:
-    """Replace `path` with `text`, mode 0600: a reader, or a killed writer, sees old or new whole.
+    """Replace `path` with `text`, see `write_atomically`."""
+    with write_atomically(path, durable) as file:
+        file.write(text.encode())
+
+
+@contextmanager
+def write_atomically(path: Path, durable: bool = False) -> Iterator[BinaryIO]:
+    """Replace `path`, mode 0600: a reader, or a killed writer, sees old or new whole.
 
     What is `durable` also survives that the machine stops; that takes the disk milliseconds, and is
     for what cannot be made anew. A symlink at `path` is replaced, never followed. Raises `OSError`;
@@ -89,8 +114,8 @@ def write_atomic(path: Path, text: str, durable: bool = False) -> None:
     """
     temporary, descriptor = _temporary(path)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
             file.flush()
             if durable:
                 os.fsync(descriptor)
@@ -167,6 +192,82 @@ def remove_tree(path: Path) -> None:
             path.unlink()
         else:
             shutil.rmtree(path)
+
+
+def mount_of(folder: Path) -> str:
+    """Return where the file system that `folder` lies on is mounted; empty where nobody can say."""
+    places = _mounts()
+    return next((str(p) for p in (folder, *folder.parents) if str(p) in places), "")
+
+
+def vanished(folder: Path, mount: str) -> bool:
+    """True if `folder` is certainly gone: what it lay on, at `mount`, is there without it.
+
+    A disk that is not plugged in, or a folder that may not be looked into, takes nothing with it.
+    """
+    try:
+        folder.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return mount in _mounts()
+    except OSError:
+        return False
+    return False
+
+
+def _mounts() -> set[str]:
+    """Return where file systems are mounted (Linux, proc(5): /proc/self/mountinfo)."""
+    try:
+        rows = Path("/proc/self/mountinfo").read_bytes().splitlines()
+    except OSError:
+        return set()
+    octal = re.compile(rb"\\([0-7]{3})")  # blanks and the like are written so
+    places = (octal.sub(lambda n: bytes([int(n[1], 8)]), row.split()[4]) for row in rows)
+    return {os.fsdecode(place) for place in places}
+
+
+def append_line(path: Path, text: str, limit: int) -> None:
+    """Append a line to `path`, mode 0600, whole even where several do at once. Raises `OSError`.
+
+    From `limit` bytes on the file becomes `<path>.1`, in place of the one that was called so. What
+    is not a file of ours is left alone: `ValueError`, see `open_private`.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        _check_ours(descriptor)
+        size = os.fstat(descriptor).st_size
+        # a full disk may have cut the last line short: let it not spoil this one
+        torn = size and os.pread(descriptor, 1, size - 1) != b"\n"
+        os.write(descriptor, (("\n" if torn else "") + text + "\n").encode())
+        if size >= limit:
+            _rotate(path, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _rotate(path: Path, descriptor: int) -> None:
+    """Rename the file that is open, unless somebody else does or did."""
+    with suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), path.lstat()):
+            path.replace(f"{path}.1")
+
+
+def occupied(folder: Path) -> int:
+    """Return how many bytes of disk a folder and all below it take; 0 if it is absent.
+
+    What goes while we look, and what we may not look at, does not count; nor is a link followed.
+    """
+    total = 0
+    pending = [folder]
+    while pending:
+        with suppress(OSError), os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                with suppress(OSError):
+                    total += entry.stat(follow_symlinks=False).st_blocks * 512
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(Path(entry.path))
+    return total
 
 
 def remove_if_empty(path: Path) -> None:

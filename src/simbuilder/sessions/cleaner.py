@@ -16,13 +16,16 @@ from simbuilder.scaffolding.exceptions import (
 )
 from simbuilder.scaffolding.files import sweep
 from simbuilder.sessions import current, plan
+from simbuilder.sessions.journal import Journal
 from simbuilder.sessions.model import Session, State
 from simbuilder.sessions.plan import Plan
 from simbuilder.sessions.port_manager import LOCK_TIMEOUT_S, PortManager
-from simbuilder.sessions.result import Event, EventSink
+from simbuilder.sessions.result import Event, EventSink, Happening
 from simbuilder.sessions.runtime import Runtime
 from simbuilder.sessions.runtimes import Runtimes, unseen_of
 from simbuilder.sessions.store import SessionStore
+
+ASKED = "asked for"
 
 REAP_S = 0.05
 """What any command may spend on what others left, in seconds; nothing is begun after that."""
@@ -42,6 +45,7 @@ class Cleaner:
         emit: EventSink,
         folder: Path,
         owner: str,
+        journal: Journal,
     ) -> None:
         self._store = store
         self._ports = ports
@@ -49,6 +53,7 @@ class Cleaner:
         self._emit = emit
         self._folder = folder
         self._owner = owner
+        self._journal = journal
 
     def targets(self) -> list[str]:
         """Return the ids of all there is to remove: sessions, broken records, and orphans."""
@@ -66,9 +71,8 @@ class Cleaner:
             for service, seen in runtime.observe([session_id]).get(session_id, {}).items()
             if seen.state is State.RUNNING
         )
-        folder = self._home(session_id)
-        ours = current.read(folder / current.FILE) == session_id
-        shown = str(folder / current.FILE) if ours else None
+        files = [folder / current.FILE for folder in self._folders(session_id)]
+        shown = [str(path) for path in files if current.read(path) == session_id]
         return plan.plan_cleanup(session_id[:8], running, shown)
 
     def cleanup(self, session_id: str, timeout_s: float) -> None:
@@ -78,30 +82,39 @@ class Cleaner:
         the record, so that running it again goes on from there.
         """
         with self._store.lock(session_id, timeout_s, self._emit):
-            runtimes = self._removable_from(session_id)
-            with suppress(ValueError):  # damaged: it is mended on the way
-                self._ports.reserved()  # raises where a newer version keeps the ledger
-            self._emit(Event("begin", session_id[:8], "removing"))
-            self._remove(session_id, runtimes, LOCK_TIMEOUT_S)
-            self._emit(Event("done", session_id[:8], "removed"))
+            self.remove(session_id, ASKED)
+
+    def remove(self, session_id: str, cause: str) -> None:
+        """Do what `cleanup` does for a session whose lock is held, and write down why."""
+        session = self._loadable(session_id)
+        there = self._store.recorded(session_id) or self._runtimes.remember(session_id)
+        runtimes = self._removable_from(session_id)
+        with suppress(ValueError):  # damaged: it is mended on the way
+            self._ports.reserved()  # raises where a newer version keeps the ledger
+        self._emit(Event("begin", session_id[:8], "removing"))
+        self._remove(session_id, runtimes, LOCK_TIMEOUT_S)
+        if there:  # not if another command has removed it meanwhile
+            self._journal.write(Happening.REMOVED, session or session_id, cause)
+        self._emit(Event("done", session_id[:8], "removed"))
 
     def _remove(self, session_id: str, runtimes: Sequence[Runtime], timeout_s: float) -> None:
-        folder = self._home(session_id)
+        folders = self._folders(session_id)
         self._store.begin_removal(session_id)
         for runtime in runtimes:
             runtime.remove(session_id)
         with self._ports.transaction(timeout_s):
-            self._forget_env_file(session_id, folder)
+            self._forget_env_files(session_id, folders)
             self._ports.release(session_id)
             self._store.forget(session_id)
 
-    def _forget_env_file(self, session_id: str, folder: Path) -> None:
-        path = folder / current.FILE
-        try:
-            current.delete(folder, session_id)
-        except OSError as error:  # a folder out of reach must not keep the session for ever
-            message = f"whether {path} names the session cannot be seen: {error}"
-            self._emit(Event("warning", "env-file", message))
+    def _forget_env_files(self, session_id: str, folders: Sequence[Path]) -> None:
+        for folder in folders:
+            try:
+                current.delete(folder, session_id)
+            except OSError as error:  # a folder out of reach must not keep the session for ever
+                path = folder / current.FILE
+                message = f"whether {path} names the session cannot be seen: {error}"
+                self._emit(Event("warning", "env-file", message))
         if self._loadable(session_id) is None and self._store.recorded(session_id):
             message = f"an env file of session {session_id[:8]} may be left where it was created"
             self._emit(Event("warning", "env-file", message))
@@ -137,10 +150,10 @@ class Cleaner:
         except StateError:
             return None
 
-    def _home(self, session_id: str) -> Path:
-        """Return the session's folder, or this one where the record cannot tell."""
+    def _folders(self, session_id: str) -> list[Path]:
+        """Return where env files may name the session; this folder where the record cannot tell."""
         session = self._loadable(session_id)
-        return self._folder if session is None else Path(session.folder)
+        return [self._folder] if session is None else [Path(folder) for folder in session.folders]
 
     # --- what interrupted commands left ----------------------------------------------------
 
@@ -192,6 +205,7 @@ class Cleaner:
             runtimes = self._runtimes.candidates(session)
             if all(runtime.instant and not _runs(runtime, session_id) for runtime in runtimes):
                 self._remove(session_id, runtimes, REAP_S)
+                self._journal.write(Happening.REMOVED, session or session_id, "begun earlier")
                 self._tell(session_id, "finished the interrupted removal of")
 
     def _tell(self, session_id: str, what: str) -> None:

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from simbuilder.scaffolding.environment import SESSION_FILE, find_upward
+from simbuilder.scaffolding.environment import SESSION_FILE, checkout_root, find_upward
 from simbuilder.scaffolding.files import read_private, sweep, write_atomic
 from simbuilder.sessions import envfile
 from simbuilder.sessions.model import Session, is_session_id
@@ -25,6 +25,12 @@ def find(folder: Path) -> Current | None:
     path = find_upward(folder, FILE)
     session_id = read(path) if path is not None else None
     return Current(session_id, path) if session_id is not None and path is not None else None
+
+
+def place(folder: Path) -> Path:
+    """Return where the `.env.session` that counts in `folder` is, or goes: its checkout's root."""
+    path = find_upward(folder, FILE)
+    return checkout_root(folder) if path is None else path.parent
 
 
 def read(path: Path) -> str | None:

@@ -1,5 +1,8 @@
 """A session as environment variables, and as the text of `.env.session`. Pure."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from simbuilder.scaffolding import dotenv
 from simbuilder.sessions import catalog
 from simbuilder.sessions.model import Session
@@ -97,3 +100,21 @@ def render(session: Session) -> str:
 def session_id(text: str) -> str | None:
     """Return the id of the session an env file belongs to, or `None` if it is not one of ours."""
     return dotenv.parse(text)[0].get(SESSION_KEY)
+
+
+def injected(session: Session, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment in which the session's variables hold, and no other session's do.
+
+    Where variables of a session were loaded before, this one may have fewer services than that.
+    """
+    own = variables(session)
+    if SESSION_KEY in environment:
+        all_there_are = replace(
+            session,
+            host="",
+            services=tuple(spec.name for spec in catalog.SERVICES),
+            secrets={spec.name: "" for spec in catalog.SERVICES},
+        )
+        stale = variables(all_there_are).keys() - own.keys()
+        environment = {k: value for k, value in environment.items() if k not in stale}
+    return {**environment, **own}

@@ -82,5 +82,6 @@ class Finder:
 
     def _foreign_home(self, found: current.Current) -> Path | None:
         """Return the folder the session really belongs to if the file is a copy; moved is fine."""
-        home = Path(self._store.load(found.session_id).folder)
-        return home if home != found.path.parent and home.exists() else None
+        session = self._store.load(found.session_id)
+        home = Path(session.folder)
+        return home if str(found.path.parent) not in session.folders and home.exists() else None

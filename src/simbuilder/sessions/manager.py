@@ -8,20 +8,26 @@ command again finishes the job.
 import errno
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
+from simbuilder.scaffolding import machine
 from simbuilder.scaffolding.exceptions import (
     HalfRemovedError,
     PortsExhaustedError,
     SessionNotFoundError,
-    UsageError,
+    SimBuilderError,
 )
 from simbuilder.scaffolding.files import remove_if_empty
-from simbuilder.sessions import current, plan
-from simbuilder.sessions.cleaner import Cleaner
+from simbuilder.sessions import current, expiry, plan
+from simbuilder.sessions.cleaner import ASKED, Cleaner
+from simbuilder.sessions.collector import Collector, orphaned
+from simbuilder.sessions.expiry import Moment
 from simbuilder.sessions.finder import Finder
+from simbuilder.sessions.journal import Journal
 from simbuilder.sessions.model import (
     Health,
     Observed,
@@ -33,19 +39,23 @@ from simbuilder.sessions.model import (
 )
 from simbuilder.sessions.plan import Plan
 from simbuilder.sessions.port_manager import PortManager
-from simbuilder.sessions.result import Event, EventSink
-from simbuilder.sessions.runtime import Runtime
+from simbuilder.sessions.registry import Registry
+from simbuilder.sessions.result import Event, EventSink, Happening
+from simbuilder.sessions.runtime import Excerpt, LogLine, Runtime
 from simbuilder.sessions.runtimes import PROBE_TIMEOUT_S, Runtimes
 from simbuilder.sessions.store import Broken, SessionStore
 from simbuilder.sessions.view import Report, SessionView, half_removed, problems_of
 
 PORT_REPLACEMENTS = 3
-REAPERS_S = 5.0
 
 
 @dataclass(frozen=True)
 class CreateRequest:
-    """What kind of session is wanted; `reason` says why on this runtime."""
+    """What kind of session is wanted; `reason` says why on this runtime.
+
+    `ttl_s` and `bound_to` are those of the `Session`. Unless it is to be `current`, the folder
+    keeps the session it has.
+    """
 
     services: tuple[str, ...]
     runtime: str
@@ -53,6 +63,9 @@ class CreateRequest:
     name: str | None = None
     start: bool = False
     reuse: bool = False
+    ttl_s: int = 0
+    bound_to: str = ""
+    current: bool = True
 
 
 @dataclass(frozen=True)
@@ -63,6 +76,11 @@ class Makers:
     session_id: Callable[[], str]
     now: Callable[[], str]
     secret: Callable[[str], str]
+    uptime: Callable[[], tuple[str, float]] = machine.uptime
+
+    def moment(self) -> Moment:
+        """Return now, by both clocks."""
+        return Moment(datetime.fromisoformat(self.now()), *self.uptime())
 
 
 class SessionManager:
@@ -76,6 +94,7 @@ class SessionManager:
         makers: Makers,
         emit: EventSink,
         folder: Path,
+        journal: Journal,
     ) -> None:
         self._store = store
         self._ports = ports
@@ -84,7 +103,18 @@ class SessionManager:
         self._emit = emit
         self._folder = folder.resolve()
         self.finder = Finder(store, self._folder)
-        self.cleaner = Cleaner(store, ports, runtimes, emit, self._folder, makers.owner)
+        self.journal = journal
+        self.now = makers.moment
+        self.registry = Registry(store, ports, self.finder, emit, journal, makers.moment)
+        self.cleaner = Cleaner(store, ports, runtimes, emit, self._folder, makers.owner, journal)
+        self.collector = Collector(
+            store, runtimes, self.cleaner, journal, emit, makers.owner, makers.moment
+        )
+
+    def reap(self) -> None:
+        """Spend a moment on what others left: what is half-done, and sessions that are over."""
+        self.cleaner.reap()
+        self.collector.act()
 
     # --- creating --------------------------------------------------------------------------
 
@@ -114,78 +144,75 @@ class SessionManager:
         if request.start:
             runtime.prepare(request.services, place.images, self._emit)
         with ExitStack() as held:
-            session, new = self._record(request, place, held)
+            session, new = self._register(request, place, held)
             if new and not request.start:
                 return Report(SessionView(session, self._store.env_file(session.id), {}, None))
             if new:
                 steps = plan.plan_start(session, {})
-                return self._start(session, steps.targets("start"), timeout_s)
+                return self.bring_up(session, steps.targets("start"), timeout_s)
         return self._reuse(session, request, timeout_s)
 
     def _reuse(self, session: Session, request: CreateRequest, timeout_s: float) -> Report:
         what = f"{session.runtime} runtime, {', '.join(session.services)}"
         self._emit(Event("note", "session", f"reusing session {session.label} ({what})"))
-        self._make_current(session)
-        return self.start(session.id, timeout_s) if request.start else self.status(session.id)
+        if request.current:
+            self.registry.make_current(session)
+        if request.ttl_s and session.expires_at:
+            self.extend(session.id, lambda s, now: expiry.renewed(s, request.ttl_s, now), timeout_s)
+        if request.start:
+            return self.start(session.id, timeout_s, request.current)
+        return self.status(session.id)
 
     def _check_new(self, request: CreateRequest) -> Runtime:
         if request.name is not None:
             check_name(request.name)
-            self._check_name_is_free(request.name)
-        if not os.access(self._folder, os.W_OK):  # say so before there is a session to clean up
+            self.registry.check_name_is_free(request.name)
+        # say so before there is a session to clean up
+        if request.current and not os.access(self._folder, os.W_OK):
             raise PermissionError(errno.EACCES, "not writable", str(self._folder / current.FILE))
         return self._runtimes.named(request.runtime)
 
-    def _check_name_is_free(self, name: str) -> None:
-        if name in self.finder.names().values():
-            raise UsageError(
-                f"a session named {name!r} exists already",
-                "choose another name, or remove that session first",
-            )
-
-    def _record(
+    def _register(
         self, request: CreateRequest, place: Place, held: ExitStack
     ) -> tuple[Session, bool]:
-        """Reserve, record and make current; the new session's lock stays with `held`.
+        """Return the session and whether it is new: another command may have made it just now."""
+        draft = self.draft(request, place)
+        reused = partial(self.finder.here, request.name) if request.reuse else None
+        session = self.registry.add(draft, held, reused)
+        if session.id == draft.id and request.current:
+            self.registry.make_current(session)
+        return session, session.id == draft.id
 
-        Returns the session and whether it is new: another command may have made the one to reuse
-        just now.
+    def draft(self, request: CreateRequest, place: Place) -> Session:
+        """Return the session as it will be, but for its ports; nothing is written."""
+        return Session(
+            id=self._makers.session_id(),
+            name=request.name,
+            runtime=request.runtime,
+            folder=str(self._folder),
+            created_at=self._makers.now(),
+            services=request.services,
+            ports={},
+            secrets={s: self._makers.secret(s) for s in request.services},
+            **vars(place),
+            owner=self._makers.owner,
+            reason=request.reason,
+            ttl_s=request.ttl_s,
+            bound_to=request.bound_to,
+        )
+
+    def use(self, session_id: str, timeout_s: float) -> Path:
+        """Make a session the current one of this checkout; return the env file that says so.
+
+        The record knows all such files: only then are they no copies, and go with the session.
         """
-        session_id = self._makers.session_id()
-        # before the ledger, as everywhere; a command that reaps may look into the new folder
-        held.enter_context(self._store.lock(session_id, REAPERS_S, self._emit))
-        with self._ports.transaction():
-            if request.reuse and (reused := self.finder.here(request.name)) is not None:
-                return reused, False
-            if request.name is not None:
-                self._check_name_is_free(request.name)
-            session = Session(
-                id=session_id,
-                name=request.name,
-                runtime=request.runtime,
-                folder=str(self._folder),
-                created_at=self._makers.now(),
-                services=request.services,
-                ports=self._ports.reserve(session_id),
-                secrets={s: self._makers.secret(s) for s in request.services},
-                **vars(place),
-                owner=self._makers.owner,
-                reason=request.reason,
-            )
-            self._store.save(session)
-        self._make_current(session)
-        return session, True
-
-    def _make_current(self, session: Session) -> None:
-        folder = Path(session.folder)
-        with self._ports.transaction():  # of all sessions of a folder one at a time
-            previous = current.read(folder / current.FILE)
-            aside = current.write(folder, session)
-        if aside is not None:
-            self._emit(Event("note", current.FILE, f"was not ours; kept as {aside.name}"))
-        if previous is not None and previous != session.id:
-            message = f"{session.label} is the current session now; it was {previous[:8]}"
-            self._emit(Event("note", "session", message))
+        with self.locked(session_id, timeout_s) as session:
+            folder = current.place(self._folder)
+            if str(folder) not in session.folders:
+                session = replace(session, used_in=(*session.used_in, str(folder)))
+                self._store.save(session)
+            self.registry.make_current(session, folder)
+        return folder / current.FILE
 
     # --- starting and stopping -------------------------------------------------------------
 
@@ -194,25 +221,23 @@ class SessionManager:
         session = self._usable(session_id)
         return plan.plan_start(session, self._runtimes.see(session))
 
-    def start(self, session_id: str, timeout_s: float) -> Report:
-        """Start what is not running and verify all of it; data and ports stay as they were."""
-        with self._locked(session_id, timeout_s) as session:
+    def start(self, session_id: str, timeout_s: float, may_be_current: bool = True) -> Report:
+        """Start what is not running and verify all of it; data and ports stay as they were.
+
+        It becomes the current session of its folder if that has none, and if it may.
+        """
+        with self.locked(session_id, timeout_s) as session:
             steps = plan.plan_start(session, self._runtimes.see(session))
             if todo := steps.targets("start"):
                 self._runtimes.of(session).prepare(todo, session.images, self._emit)
-            self._restore_env_file(session)
-            return self._start(session, steps.targets("start"), timeout_s)
+            self.registry.restore_env_files(session, may_be_current)
+            return self.bring_up(session, steps.targets("start"), timeout_s)
 
-    def _restore_env_file(self, session: Session) -> None:
-        """Write the session's env files anew if they were lost; another session's is left alone."""
-        self._store.save(session)
-        folder = Path(session.folder)
-        path = folder / current.FILE
-        if folder.is_dir() and (not path.exists() or current.read(path) == session.id):
-            self._make_current(session)
+    def bring_up(self, session: Session, services: Sequence[str], timeout_s: float) -> Report:
+        """Start `services` of a locked session; probe the others.
 
-    def _start(self, session: Session, services: Sequence[str], timeout_s: float) -> Report:
-        """Start `services`, replacing ports that somebody else took; probe the others."""
+        Ports that somebody else took are replaced.
+        """
         runtime = self._runtimes.of(session)
         outcomes: dict[str, StartOutcome] = {}
         tried: set[int] = set()
@@ -238,6 +263,7 @@ class SessionManager:
         served = all(h.ready for h in health.values())
         seen = dict.fromkeys(session.services, Observed(State.RUNNING)) if served else None
         view = replace(self._view(session, health, seen), tails=tails)
+        self.journal.started(view, services)
         return Report(view, problems_of(view))
 
     def _replace_ports(
@@ -248,9 +274,9 @@ class SessionManager:
             ports = self._ports.replace(session.id, session.ports, keys, tried)
             session = replace(session, ports=ports)
             self._store.save(session)
-            folder = Path(session.folder)
-            if current.read(folder / current.FILE) == session.id:
-                current.write(folder, session)
+            for folder in map(Path, session.folders):
+                if current.read(folder / current.FILE) == session.id:
+                    current.write(folder, session)
         for key in keys:
             self._emit(Event("note", key.split(".")[0], f"{key} port was taken; now {ports[key]}"))
         return session
@@ -262,7 +288,7 @@ class SessionManager:
 
     def stop(self, session_id: str, timeout_s: float) -> Report:
         """Stop what is running and keep data and ports; doing it twice is fine."""
-        with self._locked(session_id, timeout_s) as session:
+        with self.locked(session_id, timeout_s) as session:
             steps = plan.plan_stop(session, self._runtimes.see(session))
             for service in steps.targets("stop"):
                 self._emit(Event("begin", service, "stopping"))
@@ -270,6 +296,7 @@ class SessionManager:
             self._runtimes.of(session).stop(session.id, session.services)
             for service in steps.targets("stop"):
                 self._emit(Event("done", service, "stopped"))
+            self.journal.write(Happening.STOPPED, session, ASKED)
             return Report(self._view(session, None))
 
     # --- showing ---------------------------------------------------------------------------
@@ -293,8 +320,44 @@ class SessionManager:
         if dead:
             tails = self._runtimes.of(session).log_tails(session_id, dead)
             view = replace(view, tails=tails)
+        self.notice(view)
         unhealthy = view.state is not State.STOPPED or dead
         return Report(view, problems_of(view) if unhealthy else ())
+
+    def notice(self, view: SessionView) -> bool:
+        """Write down whether a session has changed; False while a command is changing it."""
+        # nor may looking fail for a state folder that is read-only, say
+        with suppress(SimBuilderError, OSError), self._store.lock(view.session.id, 0, self._emit):
+            self.journal.notice(view)
+            return True
+        return False
+
+    def extend(
+        self,
+        session_id: str,
+        until: Callable[[Session, Moment], datetime | None],
+        timeout_s: float,
+    ) -> Report:
+        """Let a session go at another time, which `until` says, or never."""
+        with self.locked(session_id, timeout_s) as session:
+            now = self.now()
+            lasting = expiry.lasting(session, until(session, now), now)
+            self._store.save(lasting)
+            cause = f"until {lasting.expires_at or expiry.NEVER}"
+            self.journal.write(Happening.EXTENDED, lasting, cause)
+            return Report(self._view(lasting, None))
+
+    def log_lines(
+        self, session_id: str, services: Sequence[str], wanted: Excerpt
+    ) -> Iterator[LogLine]:
+        """Yield what a session's servers log; see `Runtime.log_lines`. Ends with the session."""
+        session = self._store.load(session_id)
+
+        def going_on() -> bool:
+            return wanted.going_on() and self._store.recorded(session_id)
+
+        excerpt = replace(wanted, going_on=going_on)
+        return self._runtimes.of(session).log_lines(session_id, services, excerpt)
 
     def _view(
         self,
@@ -306,12 +369,15 @@ class SessionManager:
         if health is not None:
             health = {s: health.get(s, Health(False)) for s in session.services}
         removing = self._store.removing(session.id)
-        return SessionView(session, self._store.env_file(session.id), observed, health, removing)
+        env_file = self._store.env_file(session.id)
+        alone = orphaned(session)
+        return SessionView(session, env_file, observed, health, removing, orphaned=alone)
 
     # --- helpers ---------------------------------------------------------------------------
 
     @contextmanager
-    def _locked(self, session_id: str, timeout_s: float) -> Iterator[Session]:
+    def locked(self, session_id: str, timeout_s: float) -> Iterator[Session]:
+        """Be the only one who works on a session that is not being removed, and load it."""
         with self._store.lock(session_id, timeout_s, self._emit):
             if not self._store.recorded(session_id):  # removed while we waited
                 remove_if_empty(self._store.folder(session_id))

@@ -5,6 +5,7 @@ import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -19,6 +20,12 @@ _ADDED = {
     "images": {},
     "owner": "",
     "reason": "",
+    "expires_at": "",
+    "bound_to": "",
+    "ttl_s": 0,
+    "deadline": "",
+    "mount": "",
+    "used_in": [],
 }
 """What records of version 1 did not say at first: there was only one place for servers."""
 
@@ -51,6 +58,12 @@ class Session:
     folder of a Neo4j server, or nothing for the embedded graph database. `host` is where clients
     reach them, and `published` the address an engine binds their ports to. `images` maps a service
     to its image. `owner` says whose state folder holds the record, and `reason` why this runtime.
+
+    `expires_at` is when the session may go (as `created_at`; empty: never), and `bound_to` the
+    identity of a process whose end ends the session too. `deadline` is the moment of `expires_at`
+    as `boot:seconds since that boot`, by a clock that nobody sets, and `ttl_s` how long the session
+    was given first. `mount` is where the file system that `folder` lies on was mounted. `used_in`
+    are other folders where it was made the current session, whose env files it answers for.
     """
 
     id: str
@@ -67,6 +80,30 @@ class Session:
     images: Mapping[str, str] = field(default_factory=dict)
     owner: str = ""
     reason: str = ""
+    expires_at: str = ""
+    bound_to: str = ""
+    ttl_s: int = 0
+    deadline: str = ""
+    mount: str = ""
+    used_in: tuple[str, ...] = ()
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Where an env file that names the session is no copy."""
+        return (self.folder, *self.used_in)
+
+    @property
+    def end(self) -> "End":
+        """When the session shall go, as of now."""
+        return End(self.expires_at, self.bound_to, self.deadline)
+
+    @property
+    def mark(self) -> "End":
+        """What was agreed first, with which all that the session owns is marked for life."""
+        if not self.ttl_s:
+            return End("", self.bound_to)
+        expires_at = datetime.fromisoformat(self.created_at) + timedelta(seconds=self.ttl_s)
+        return End(expires_at.isoformat(timespec="milliseconds"), self.bound_to)
 
     @property
     def subnet(self) -> str:
@@ -106,6 +143,15 @@ class Session:
 
 
 @dataclass(frozen=True)
+class End:
+    """When a session shall go: see `Session`. Without any of it, never."""
+
+    expires_at: str = ""
+    bound_to: str = ""
+    deadline: str = ""
+
+
+@dataclass(frozen=True)
 class Observed:
     """A service as the runtime sees it, without asking the server itself.
 
@@ -140,6 +186,19 @@ class Footprint:
     sockets: Mapping[str, frozenset[tuple[str, int]]]
     stores: frozenset[str]
     networks: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a running service takes of its machine.
+
+    `cpu` is a share of one core, over about the last second. `connections` are those of clients
+    (TCP); `None` where they cannot be counted.
+    """
+
+    memory_bytes: int
+    cpu: float
+    connections: int | None = None
 
 
 @dataclass(frozen=True)
@@ -193,6 +252,14 @@ def is_session_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
+def is_moment(text: str) -> bool:
+    """True for a date and time with its offset from UTC, in ISO 8601."""
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
+
+
 def check_name(name: str) -> str:
     """Return `name` if it can name a session. Raises `UsageError`.
 
@@ -225,7 +292,8 @@ def to_record(session: Session) -> dict[str, Any]:
     The seal over it shows a record that was damaged on the disk, down to a single bit. Whoever
     mends one by hand removes that line.
     """
-    data = {"version": RECORD_VERSION, **vars(session), "services": list(session.services)}
+    lists = {"services": list(session.services), "used_in": list(session.used_in)}
+    data = {"version": RECORD_VERSION, **vars(session), **lists}
     return {**data, "seal": _seal(data)}
 
 
@@ -254,7 +322,8 @@ def from_record(data: Any) -> Session:
             raise ValueError(f"has no valid {key!r}")
     _check_values(data)
     values = {key: data[key] for key in _KINDS}
-    return Session(**values | {"services": tuple(data["services"])})
+    lists = {key: tuple(data[key]) for key in ("services", "used_in")}
+    return Session(**values | lists)
 
 
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
@@ -272,10 +341,19 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "images": dict,
     "owner": str,
     "reason": str,
+    "expires_at": str,
+    "bound_to": str,
+    "ttl_s": int,
+    "deadline": str,
+    "mount": str,
+    "used_in": list,
 }
 
 
-_SHOWN = ("name", "runtime", "created_at", "engine", "host", "published", "owner", "reason")
+_SHOWN = (
+    *("name", "runtime", "created_at", "engine", "host", "published", "owner", "reason"),
+    *("expires_at", "bound_to", "deadline"),
+)
 
 
 def _check_values(data: Mapping[str, Any]) -> None:
@@ -295,6 +373,18 @@ def _check_values(data: Mapping[str, Any]) -> None:
         raise ValueError("has no valid 'secrets'")
     if not all(isinstance(image, str) for image in data["images"].values()):
         raise ValueError("has no valid 'images'")
+    if not all(isinstance(folder, str) for folder in data["used_in"]):
+        raise ValueError("has no valid 'used_in'")
+    _check_end(data)
     texts = [data[key] for key in _SHOWN if data[key] is not None]
     if not all(t.isprintable() for t in (*texts, *data["images"].values(), *secrets.values())):
         raise ValueError("holds a control character")
+
+
+def _check_end(data: Mapping[str, Any]) -> None:
+    if data["ttl_s"] < 0 or (data["ttl_s"] and not is_moment(data["created_at"])):
+        raise ValueError("has no valid 'ttl_s'")
+    if data["expires_at"] and not is_moment(data["expires_at"]):
+        raise ValueError("has no valid 'expires_at'")
+    if not re.fullmatch(r"([^:]+:\d+(\.\d+)?)?", data["deadline"]):
+        raise ValueError("has no valid 'deadline'")

@@ -79,12 +79,11 @@ def plan_stop(session: Session, observed: Mapping[str, Observed]) -> Plan:
     )
 
 
-def plan_cleanup(label: str, running: Sequence[str], env_file: str | None) -> Plan:
+def plan_cleanup(label: str, running: Sequence[str], env_files: Sequence[str]) -> Plan:
     """Return the steps that remove a session; the record goes last, so a crash loses nothing."""
     cause = f"running: {', '.join(running)}" if running else "its data"
     steps = [Step("remove", label, cause)]
-    if env_file is not None:
-        steps.append(Step("delete", env_file, "names this session"))
+    steps += [Step("delete", path, "names this session") for path in env_files]
     steps += [
         Step("release", "ports", "nothing of the session is left"),
         Step("delete", "record", "last"),

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simbuilder.scaffolding.exceptions import SimBuilderError
 
-ENVELOPE_VERSION = 1
+if TYPE_CHECKING:
+    from simbuilder.sessions.outputs import Envelope
 
 
 class Status(StrEnum):
@@ -46,12 +47,12 @@ class Result:
     problems: tuple[Problem, ...] = ()
     exit_status: int = 0
 
-    def envelope(self) -> dict[str, Any]:
+    def envelope(self) -> "Envelope[dict[str, Any]]":
         """Return the versioned JSON envelope every command prints with `--json`."""
         return {
-            "version": ENVELOPE_VERSION,
+            "version": 1,
             "command": self.command,
-            "status": self.status.value,
+            "status": self.status,
             "data": dict(self.data),
             "problems": [
                 {"code": p.code, "message": p.message, "hint": p.hint} for p in self.problems
@@ -79,13 +80,27 @@ def failure(command: str, error: SimBuilderError) -> Result:
 class Event:
     """A step of a running command, for a view to show.
 
-    `kind` is one of `begin`, `done`, `failed` (about `subject`, say a service), `note`, or
+    `kind` is one of `begin`, `progress`, `done`, `failed` (about `subject`, a service, say), `note`, or
     `warning`, which belongs among the problems of the result.
     """
 
     kind: str
     subject: str
     message: str = ""
+
+
+class Happening(StrEnum):
+    """What can happen to a session, as its journal says it."""
+
+    CREATED = "created"
+    READY = "ready"
+    DEGRADED = "degraded"
+    HEALED = "healed"
+    STOPPED = "stopped"
+    FORKED = "forked"
+    EXTENDED = "extended"
+    EXPIRED = "expired"
+    REMOVED = "removed"
 
 
 EventSink = Callable[[Event], None]

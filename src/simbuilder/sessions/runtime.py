@@ -4,11 +4,93 @@ Nothing about pids, flags or containers crosses upward; nothing about ledgers, r
 printing crosses downward. The contract suite is the proof that an implementation keeps it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
-from simbuilder.sessions.model import Footprint, Health, Observed, Place, Session, StartOutcome
+from simbuilder.sessions.model import (
+    End,
+    Footprint,
+    Health,
+    Observed,
+    Place,
+    Session,
+    StartOutcome,
+    Usage,
+)
 from simbuilder.sessions.result import EventSink
+
+
+@dataclass(frozen=True)
+class Data:
+    """What the services of a session keep: what they work on, or a snapshot of it by name."""
+
+    session: Session
+    snapshot: str = ""
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """What a server wrote, and when: in seconds since 1970.
+
+    A line that does not say was written with the one before it; where none does, with the last.
+    """
+
+    service: str
+    at: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """Which lines of logs are wanted: those from `since` on, in seconds since 1970.
+
+    Of each log the last `tail` or all; and for as long as `going_on()`, which is asked every second
+    or more often, also what is logged from now on.
+    """
+
+    since: float = 0
+    tail: int | None = None
+    going_on: Callable[[], bool] = lambda: False
+
+
+class Copies(Protocol):
+    """Copying what services keep: the other half of a runtime."""
+
+    def lacks(self, session: Session, services: Sequence[str]) -> Sequence[str]:
+        """Return what of running services is in memory only, so that no copy will hold it."""
+
+    def held(self, session: Session, services: Sequence[str]) -> AbstractContextManager[float]:
+        """Keep the data of the services still meanwhile; return since when, as `time.monotonic`.
+
+        All that was acknowledged to a client before this was called is then in the data. Clients
+        wait; whoever holds and dies lets go. What does not run is still anyway. Raises
+        `NotHeldError`.
+        """
+
+    def copy(self, source: Data, target: Data, services: Sequence[str], emit: EventSink) -> int:
+        """Copy data that stands still; return the number of bytes.
+
+        A snapshot is replaced whole or not at all. A session goes on working on what it has until
+        `adopt`. What another session knows its users by is not copied. Raises `OSError`.
+        """
+
+    def adopt(self, session: Session) -> None:
+        """Put what was copied to a session that does not run in the place of its data.
+
+        Who dies meanwhile has done nothing, or is finished by the next start.
+        """
+
+    def pack(self, source: Data, services: Sequence[str], folder: Path, emit: EventSink) -> int:
+        """Copy data that stands still into <folder>/<service> for another machine; see `copy`."""
+
+    def unpack(self, folder: Path, target: Data, services: Sequence[str], emit: EventSink) -> int:
+        """Copy to a session what `pack` wrote; see `copy`."""
+
+    def drop(self, data: Data) -> None:
+        """Delete a snapshot; absent is fine."""
 
 
 class Runtime(Protocol):
@@ -17,6 +99,10 @@ class Runtime(Protocol):
     name: str
     instant: bool
     """True if looking and removing take milliseconds: nobody else has to answer."""
+
+    @property
+    def copies(self) -> Copies:
+        """What copies the data of its sessions, at the same engine."""
 
     def at(self, engine: str) -> "Runtime":
         """Return this runtime at the engine a session was created on."""
@@ -43,6 +129,14 @@ class Runtime(Protocol):
     def log_tails(self, session_id: str, services: Sequence[str]) -> Mapping[str, Sequence[str]]:
         """Return service -> the last lines of its log that say something; never raises."""
 
+    def log_lines(
+        self, session_id: str, services: Sequence[str], wanted: Excerpt
+    ) -> Iterator[LogLine]:
+        """Yield what the services have logged, by time, and then what they log, as it comes.
+
+        They may stop and start meanwhile. Raises `RuntimeUnavailableError` if it cannot be seen.
+        """
+
     def traces(self) -> set[str]:
         """Return the ids of all sessions of this owner that left anything here, recorded or not.
 
@@ -53,6 +147,32 @@ class Runtime(Protocol):
         """Return session id -> what it holds now, above all by its running servers.
 
         Raises `RuntimeUnavailableError` if that cannot be seen.
+        """
+
+    def usage(self, sessions: Sequence[Session]) -> Mapping[str, Mapping[str, Usage]]:
+        """Return session id -> running service -> what it takes now, measured for a second or two.
+
+        Raises `RuntimeUnavailableError` if that cannot be seen.
+        """
+
+    def stored(self, sessions: Sequence[Session]) -> Mapping[str, Mapping[str, int]]:
+        """Return session id -> service -> bytes of disk its files take, whether it runs or not.
+
+        Seconds where there is much. Raises `RuntimeUnavailableError` if that cannot be seen.
+        """
+
+    def clients(self, session_id: str) -> Mapping[str, int | None]:
+        """Return running service -> how many connections (TCP) clients have to it right now.
+
+        `None` where that cannot be told. Works for a session whose record is lost. Raises
+        `RuntimeUnavailableError` if nothing can be seen.
+        """
+
+    def marks(self) -> Mapping[str, End]:
+        """Return session id -> when it shall go, by the marks of what was started of it.
+
+        Only sessions of this owner that have an end (see `Session.mark`), recorded or not. Raises
+        `RuntimeUnavailableError` if that cannot be seen.
         """
 
     def start(

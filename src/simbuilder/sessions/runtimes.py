@@ -9,7 +9,15 @@ from simbuilder.scaffolding.exceptions import (
     UnknownStateError,
 )
 from simbuilder.sessions import plan
-from simbuilder.sessions.model import Footprint, Health, Observed, Session, State, is_session_id
+from simbuilder.sessions.model import (
+    End,
+    Footprint,
+    Health,
+    Observed,
+    Session,
+    State,
+    is_session_id,
+)
 from simbuilder.sessions.result import Event, EventSink
 from simbuilder.sessions.runtime import Runtime
 from simbuilder.sessions.view import unknown
@@ -66,6 +74,34 @@ class Runtimes:
             theirs = [s for s in sessions if (s.runtime, s.engine) == (name, engine)]
             found |= self.named(name).at(engine).footprints(theirs)
         return found
+
+    def clients(self, session_id: str, session: Session | None) -> dict[str, int | None]:
+        """Return running service -> connections from clients; see `Runtime`, and raises like it.
+
+        Without its record a session is looked for where something is marked as its own.
+        """
+        candidates = self.candidates(session)
+        if session is None:
+            candidates = [r for r in candidates if session_id in self._marks(r)]
+        return {s: n for r in candidates for s, n in r.clients(session_id).items()}
+
+    def marks(self, instant: bool = False) -> dict[str, End]:
+        """Return session id -> when it shall go, from all runtimes, or those that answer at once.
+
+        A runtime that cannot be asked is a warning.
+        """
+        wanted = [r for r in self._runtimes.values() if r.instant or not instant]
+        return {i: end for r in wanted for i, end in self._marks(r).items()}
+
+    def _marks(self, runtime: Runtime) -> Mapping[str, End]:
+        try:
+            return runtime.marks()
+        except SimBuilderError as error:
+            message = (
+                f"what lost sessions left on {runtime.name} was not looked for: {error.message}"
+            )
+            self._emit(Event("warning", error.code, message))
+            return {}
 
     def see(self, session: Session) -> Mapping[str, Observed]:
         """Observe a session that something shall be done to.

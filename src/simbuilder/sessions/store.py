@@ -3,8 +3,9 @@
 import errno
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,7 @@ from simbuilder.sessions.result import Event, EventSink
 RECORD_FILE = "session.json"
 ENV_FILE = ".env.session"
 REMOVING_FILE = "removing"
+POSTPONED_FILE = "postponed"
 
 
 @dataclass(frozen=True)
@@ -165,9 +167,26 @@ class SessionStore:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
 
+    def call_off_removal(self, session_id: str) -> None:
+        """Let a session stay after all, of which nothing was removed yet."""
+        (self.folder(session_id) / REMOVING_FILE).unlink()
+
     def removing(self, session_id: str) -> bool:
         """True if a removal of the session has begun; from then on it can only be finished."""
         return os.path.lexists(self.folder(session_id) / REMOVING_FILE)
+
+    def postpone(self, session_id: str) -> None:
+        """Write down that the session should go and could not, just now."""
+        with suppress(OSError):  # a full disk, say: then it is tried again earlier
+            write_atomic(self.folder(session_id) / POSTPONED_FILE, "")
+
+    def postponed(self, session_id: str, for_s: float) -> bool:
+        """True if that was less than `for_s` ago; a clock that was set makes it long ago."""
+        try:
+            written = (self.folder(session_id) / POSTPONED_FILE).stat().st_mtime
+        except OSError:
+            return False
+        return abs(time.time() - written) < for_s
 
     def leftovers(self) -> list[str]:
         """Return the ids of folders that an interrupted command left: no record, or half gone.

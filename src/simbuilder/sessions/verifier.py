@@ -8,7 +8,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from simbuilder.scaffolding import dotenv
 from simbuilder.scaffolding.exceptions import CanaryError
@@ -22,6 +22,9 @@ from simbuilder.sessions.result import Event, EventSink, Problem
 from simbuilder.sessions.runtime import Canaries
 from simbuilder.sessions.runtimes import Runtimes, unseen_of
 from simbuilder.sessions.store import RECORD_FILE, SessionStore
+
+if TYPE_CHECKING:
+    from simbuilder.sessions.outputs import VerifiedData
 
 STRANGERS = 2
 """Secrets of others that each server is tried with, and a made-up one before them.
@@ -40,16 +43,15 @@ class Verified:
     state: State
     verdicts: tuple[Verdict, ...]
 
-    def data(self) -> dict[str, Any]:
+    def data(self) -> "VerifiedData":
         """Return it as JSON output shows it."""
         return {
             "id": self.session.id,
             "short": self.session.short,
             "name": self.session.name,
-            "state": self.state.value,
+            "state": self.state,
             "proofs": [
-                {"proof": v.proof, "outcome": v.outcome.value, "detail": v.detail}
-                for v in self.verdicts
+                {"proof": v.proof, "outcome": v.outcome, "detail": v.detail} for v in self.verdicts
             ],
         }
 
@@ -237,7 +239,7 @@ class Verifier:
         visible = [one.session for one in everybody if unseen_of(one.seen) is None]
         footprints = self._runtimes.footprints(visible)
         ledger = self._ports.reserved()
-        folders = {Path(one.session.folder) for one in everybody}
+        folders = {Path(folder) for one in everybody for folder in one.session.folders}
         return [
             Facts(
                 session=one.session,
@@ -267,7 +269,7 @@ class Verifier:
             with suppress(PermissionError):  # what we cannot read holds no copy of ours
                 if current.read(path) != session.id:
                     continue
-                if folder == Path(session.folder):
+                if str(folder) in session.folders:
                     yield from _not_as_written(path, session)
                 else:
                     yield f"{path} is a copy of its env file"

@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from simbuilder.scaffolding.exceptions import HalfRemovedError, UnknownStateError
 from simbuilder.sessions import plan
 from simbuilder.sessions.model import Health, Observed, Session, State, overall
 from simbuilder.sessions.result import Problem
+
+if TYPE_CHECKING:
+    from simbuilder.sessions.outputs import ServiceData, SessionData
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,8 @@ class SessionView:
     """A session and its services as seen now; `health` is `None` if they were not asked.
 
     `removing` means that a cleanup has begun, and may have been interrupted. `tails` are the last
-    lines of the servers that did not start, or ended unasked.
+    lines of the servers that did not start, or ended unasked. `orphaned` means that its folder is
+    gone.
     """
 
     session: Session
@@ -25,6 +29,7 @@ class SessionView:
     health: Mapping[str, Health] | None = None
     removing: bool = False
     tails: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    orphaned: bool = False
 
     @property
     def state(self) -> State:
@@ -47,11 +52,8 @@ class SessionView:
         hint = "ask again when it answers"
         return tuple(Problem(UnknownStateError.code, why, hint) for why in sorted(whys))
 
-    def data(self) -> dict[str, Any]:
-        """Return the session as JSON output shows it, without secrets.
-
-        `ready` is null for a service that runs but was not asked.
-        """
+    def data(self) -> "SessionData":
+        """Return the session as JSON output shows it, without secrets."""
         session = self.session
         return {
             "id": session.id,
@@ -62,18 +64,21 @@ class SessionView:
             "engine": session.engine,
             "project": session.project,
             "created_at": session.created_at,
+            "expires_at": session.expires_at or None,
+            "bound_to": session.bound_to or None,
             "folder": session.folder,
-            "state": self.state.value,
+            "orphaned": self.orphaned,
+            "state": self.state,
             "env_file": str(self.env_file),
             "services": {service: self._service(service) for service in session.services},
         }
 
-    def _service(self, service: str) -> dict[str, Any]:
+    def _service(self, service: str) -> "ServiceData":
         seen = self.seen(service)
         health = None if self.health is None else self.health.get(service)
         urls = self.session.urls(service)
         return {
-            "state": seen.state.value,
+            "state": seen.state,
             "ready": self._ready(service),
             "product": health.product if health else "",
             "version": health.version if health else "",

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from simbuilder.runtimes.local import aot, tools
-from simbuilder.runtimes.local.server import Command
+from simbuilder.runtimes.local.server import Command, utc
 from simbuilder.scaffolding.files import make_private_folder, write_atomic
 from simbuilder.sessions import catalog
 from simbuilder.sessions.model import Session
@@ -38,6 +38,8 @@ JVM_FLAGS = (
 )
 _HASH_ROUNDS = 1000
 """PBKDF2 rounds. Stretching protects guessable passwords; ours are 192 random bits."""
+
+_LOGGED_AT = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) ")
 
 
 class ArcadeServer:
@@ -59,6 +61,10 @@ class ArcadeServer:
         bolt, http = session.port("neo4j.bolt"), session.port("neo4j.http")
         arguments = _write_arguments(folder, bolt, http)
         return Command(_java([*self._aot.flags(), f"@{arguments}"]), {})
+
+    def logged_at(self, line: str) -> float | None:
+        """Every entry begins with it; stack traces do not."""
+        return utc(_LOGGED_AT, line)
 
     def recover(self) -> bool:
         """Give up the start-up cache, in case it was to blame; the next `prepare` rebuilds it."""

@@ -15,6 +15,12 @@ from simbuilder.sessions import catalog, envfile
 from simbuilder.sessions.model import Session
 from simbuilder.sessions.result import EventSink
 
+HOLD = Path(__file__).parents[1] / "azurite_hold.mjs"
+"""What lets a running Azurite be copied, see there."""
+
+HELD = "held"
+"""The file in its folder that says that Azurite stands still."""
+
 
 class AzuriteServer:
     """Runs Azurite's blob, queue and table services in one process."""
@@ -35,6 +41,8 @@ class AzuriteServer:
         argv = [
             str(tools.node()),
             "--preserve-symlinks",
+            "--import",
+            str(HOLD),
             str(installed / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"),
             "--location",
             str(make_private_folder(folder / "data")),
@@ -48,8 +56,13 @@ class AzuriteServer:
         env = {
             "AZURITE_ACCOUNTS": envfile.azurite_accounts(session),
             "NODE_COMPILE_CACHE": str(installed / "compiled"),
+            "SIMBUILDER_HELD": str(folder / HELD),
         }
         return Command(argv, env)
+
+    def logged_at(self, line: str) -> float | None:
+        """Azurite writes no times."""
+        return None
 
     def recover(self) -> bool:
         """There is nothing to mend."""

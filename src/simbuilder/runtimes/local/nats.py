@@ -5,11 +5,13 @@ import re
 from pathlib import Path
 
 from simbuilder.runtimes.local import tools
-from simbuilder.runtimes.local.server import Command
+from simbuilder.runtimes.local.server import Command, utc
 from simbuilder.scaffolding.files import make_private_folder, write_atomic
 from simbuilder.sessions import catalog
 from simbuilder.sessions.model import Session
 from simbuilder.sessions.result import EventSink
+
+_LOGGED_AT = re.compile(r"\[\d+\] (\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{6}) ")
 
 
 class NatsServer:
@@ -34,6 +36,10 @@ class NatsServer:
         path = folder / "nats.conf"
         write_atomic(path, json.dumps(config, indent=1, ensure_ascii=False) + "\n")
         return Command([str(tools.nats_server()), "--config", str(path)], {})
+
+    def logged_at(self, line: str) -> float | None:
+        """Every line has it after the pid."""
+        return utc(_LOGGED_AT, line)
 
     def recover(self) -> bool:
         """There is nothing to mend."""

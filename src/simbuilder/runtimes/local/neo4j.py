@@ -9,7 +9,7 @@ import re
 import shutil
 from pathlib import Path
 
-from simbuilder.runtimes.local.server import Command, Graph, clean_environment
+from simbuilder.runtimes.local.server import Command, Graph, clean_environment, utc
 from simbuilder.scaffolding import process
 from simbuilder.scaffolding.environment import process_environment
 from simbuilder.scaffolding.exceptions import RuntimeUnavailableError
@@ -24,6 +24,8 @@ MAIN_CLASSES = {
     "community": "org.neo4j.server.CommunityEntryPoint",
 }
 _PASSWORD_TIMEOUT_S = 60.0
+
+_LOGGED_AT = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3})\+0000 ")
 
 
 class Neo4jServer:
@@ -54,6 +56,10 @@ class Neo4jServer:
         heap = f"-Xmx{self._graph.heap}"
         argv = [*self._java(), heap, MAIN_CLASSES[edition], f"--home-dir={folder}"]
         return Command([*argv, f"--config-dir={folder / 'conf'}", "--console-mode"], {})
+
+    def logged_at(self, line: str) -> float | None:
+        """Every entry begins with it; stack traces do not."""
+        return utc(_LOGGED_AT, line)
 
     def recover(self) -> bool:
         """There is nothing to mend."""

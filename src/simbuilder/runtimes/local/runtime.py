@@ -1,6 +1,7 @@
 """LocalRuntime: each server a detached process group with its own folder below `root`.
 
     <root>/<session id>/<service>/   configuration, data, server.log, exit (how it ended)
+    <root>/<session id>/ends.json    when the session shall go, if ever: it outlives a lost record
 
 What runs is read from the process table (see `process.MARK`); files only say how it ended.
 """
@@ -13,11 +14,20 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from simbuilder.runtimes import logs, probes
+from simbuilder.runtimes.local import ends, logfile
+from simbuilder.runtimes.local.copies import LocalCopies
+from simbuilder.runtimes.local.logfile import LogFile
 from simbuilder.runtimes.local.server import Graph, LocalServer, clean_environment
-from simbuilder.scaffolding import process
+from simbuilder.scaffolding import machine, process
 from simbuilder.scaffolding.exceptions import StillRunningError
-from simbuilder.scaffolding.files import make_private_folder, remove_if_empty, remove_tree
+from simbuilder.scaffolding.files import (
+    make_private_folder,
+    occupied,
+    remove_if_empty,
+    remove_tree,
+)
 from simbuilder.sessions.model import (
+    End,
     Footprint,
     Health,
     Observed,
@@ -25,10 +35,12 @@ from simbuilder.sessions.model import (
     Session,
     StartOutcome,
     State,
+    Usage,
     is_session_id,
 )
 from simbuilder.sessions.port_manager import bindable
 from simbuilder.sessions.result import Event, EventSink
+from simbuilder.sessions.runtime import Excerpt, LogLine
 
 SERVICES = ("neo4j", "nats", "azurite")
 LOG = "server.log"
@@ -57,6 +69,7 @@ class LocalRuntime:
         self._root = root
         self._cache = cache
         self._graph = graph or Graph()
+        self.copies = LocalCopies(root)
 
     @cached_property
     def servers(self) -> Mapping[str, LocalServer]:
@@ -109,7 +122,17 @@ class LocalRuntime:
 
     def log_tails(self, session_id: str, services: Sequence[str]) -> Mapping[str, Sequence[str]]:
         """Read the log files."""
-        return {s: logs.tail(_lines(self._folder(session_id, s) / LOG, 0)) for s in services}
+        return {
+            s: logs.tail(logfile.last_lines(self._folder(session_id, s) / LOG, 0)) for s in services
+        }
+
+    def log_lines(
+        self, session_id: str, services: Sequence[str], wanted: Excerpt
+    ) -> Iterator[LogLine]:
+        """Read the log files, which may not be there yet."""
+        paths = {service: self._folder(session_id, service) / LOG for service in services}
+        files = [LogFile(path, s, self.servers[s].logged_at) for s, path in paths.items()]
+        return logfile.lines(files, wanted)
 
     def traces(self) -> set[str]:
         """Read the process table and the folders."""
@@ -127,10 +150,36 @@ class LocalRuntime:
                 stores |= {str(path.resolve()) for path in (folder, folder / "data")}
                 ours = [item for i, s, item in marked if (i, s) == (session.id, service)]
                 if ours:
-                    listening[service] = frozenset(process.sockets(ours))
-                    stores |= process.folders(ours)
+                    listening[service] = frozenset(machine.sockets(ours))
+                    stores |= machine.folders(ours)
             found[session.id] = Footprint(listening, frozenset(stores))
         return found
+
+    def usage(self, sessions: Sequence[Session]) -> Mapping[str, Mapping[str, Usage]]:
+        """Ask the kernel about the processes, and who is connected to their ports."""
+        from simbuilder.runtimes.local.usage import measure
+        from simbuilder.runtimes.usage import with_clients
+
+        servers: dict[tuple[str, str], list[process.Marked]] = {}
+        for session_id, service, item in self._marked():
+            servers.setdefault((session_id, service), []).append(item)
+        return with_clients(sessions, measure(servers))
+
+    def stored(self, sessions: Sequence[Session]) -> Mapping[str, Mapping[str, int]]:
+        """Look at all files, logs included."""
+        sizes = {
+            s.id: {service: occupied(self._folder(s.id, service)) for service in s.services}
+            for s in sessions
+        }
+        return {i: {service: n for service, n in own.items() if n} for i, own in sizes.items()}
+
+    def clients(self, session_id: str) -> Mapping[str, int | None]:
+        """Ask the kernel where the processes listen, and who is connected there."""
+        return ends.clients((s, item) for i, s, item in self._marked() if i == session_id)
+
+    def marks(self) -> Mapping[str, End]:
+        """Read the files beside the data."""
+        return ends.read(self._root / session_id for session_id in self._on_disk())
 
     def start(
         self, session: Session, services: Sequence[str], timeout_s: float, emit: EventSink
@@ -138,8 +187,10 @@ class LocalRuntime:
         """Launch all, then wait for each in a thread of its own; Ctrl-C ends the waiting."""
         from concurrent.futures import ThreadPoolExecutor
 
+        self.copies.settle(session.id)
         deadline = time.monotonic() + timeout_s
         cancelled = threading.Event()
+        ends.write(self._root / session.id, session)
 
         def bring_up(service: str) -> StartOutcome:
             try:
@@ -317,28 +368,17 @@ class LocalRuntime:
         lost: tuple[str, ...] = ()
         if answering:  # the process table is not read for nothing while others need the processor
             ours = [item for item in process.marked() if item.group == launch.server.group]
-            held = {port for _, port in process.sockets(ours)}
+            held = {port for _, port in machine.sockets(ours)}
             lost = tuple(e for e, port in answering.items() if port not in held)
         if lost:
             return lost
         complains = self.servers[launch.service].port_taken.search(
-            "\n".join(_lines(launch.folder / LOG, launch.log_start))
+            "\n".join(logfile.last_lines(launch.folder / LOG, launch.log_start))
         )
         return tuple(ports) if complains else ()
 
     def _log(self, launch: _Launch) -> tuple[str, ...]:
-        return logs.tail(_lines(launch.folder / LOG, launch.log_start))
-
-
-def _lines(log: Path, start: int) -> list[str]:
-    """Return the last lines a server wrote after the byte offset `start`."""
-    try:
-        with log.open("rb") as file:
-            end = file.seek(0, 2)
-            file.seek(max(start, end - 200 * logs.READ))
-            return file.read().decode("utf-8", errors="replace").splitlines()
-    except OSError:  # an explanation without a log is better than none
-        return []
+        return logs.tail(logfile.last_lines(launch.folder / LOG, launch.log_start))
 
 
 def _sentence(health: Health) -> str:

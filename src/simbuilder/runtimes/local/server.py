@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -47,6 +48,9 @@ class LocalServer(Protocol):
         Nothing secret may be in `argv`: every user of the machine can read it.
         """
 
+    def logged_at(self, line: str) -> float | None:
+        """Return when a line of its log was written, in seconds since 1970, if it says so."""
+
     def recover(self) -> bool:
         """After a failed start: mend what may have caused it; True if another try is worth it."""
 
@@ -57,4 +61,17 @@ def clean_environment(home: Path) -> dict[str, str]:
     Not the user's: `JAVA_TOOL_OPTIONS` or `NODE_OPTIONS` would change the servers, and cloud
     credentials are none of their business.
     """
-    return {"PATH": os.defpath, "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8"}
+    places = {"PATH": os.defpath, "HOME": str(home), "TMPDIR": str(home)}
+    return places | {"LANG": "C.UTF-8", "TZ": "UTC"}  # logs then say what containers' say
+
+
+def utc(pattern: re.Pattern[str], line: str) -> float | None:
+    """Return the date and time (UTC) that begin a line of a log, in seconds since 1970, if any."""
+    found = pattern.match(line)
+    if found is None:
+        return None
+    try:
+        said = datetime.fromisoformat(found.group(1).replace("/", "-"))
+    except ValueError:  # digits, but no date
+        return None
+    return said.replace(tzinfo=UTC).timestamp()

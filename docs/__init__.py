@@ -1,0 +1,1 @@
+"""What is written about SimBuilder, and what writes the generated part of it."""

@@ -1,0 +1,1 @@
+"""The full-screen view of `session watch`: only it loads textual."""

@@ -1,0 +1,190 @@
+"""The data of local sessions: held still, copied, and replaced whole or not at all.
+
+    <root>/<session id>/<service>/data              what the server works on
+    <root>/<session id>/snapshots/<name>/<service>  a copy of that
+
+A copy is made beside its place, `<place>.copying`, for all services, which changes nothing. Then
+`adopt` writes a file `swapping`, which says that the copies are complete, and puts each in its
+place: who dies meanwhile is finished by the next start (`settle`).
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from simbuilder.runtimes import probes
+from simbuilder.runtimes.local.azurite import HELD
+from simbuilder.runtimes.users import forget_users
+from simbuilder.scaffolding import freeze, machine, process
+from simbuilder.scaffolding.copying import bar, copy_tree, size_of
+from simbuilder.scaffolding.exceptions import NotHeldError
+from simbuilder.scaffolding.files import make_private_folder, remove_if_empty, remove_tree
+from simbuilder.sessions.model import Session
+from simbuilder.sessions.result import Event, EventSink
+from simbuilder.sessions.runtime import Data
+
+SNAPSHOTS = "snapshots"
+_SWAPPING = "swapping"
+_SETTLE_S = 0.15
+"""NATS (2.15) writes the position of a consumer at most ten times a second; messages at once."""
+
+_HELD_WITHIN_S = 5.0
+_POLL_S = 0.001
+_TELL_EVERY_S = 1.0
+
+
+class LocalCopies:
+    """Implements `sessions.runtime.Copies` on folders below `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def lacks(self, session: Session, services: Sequence[str]) -> Sequence[str]:
+        """Ask NATS, which can keep streams in memory."""
+        return probes.kept_in_no_file(session, services)
+
+    @contextmanager
+    def held(self, session: Session, services: Sequence[str]) -> Iterator[float]:
+        """Let Azurite write down what it has in memory and wait (see `azurite_hold.mjs`).
+
+        The others are stopped where they are: what they acknowledged, the system has by then.
+        """
+        marks = {process.mark_of(session.id, service, self._root): service for service in services}
+        running = [item for item in process.marked() if item.mark in marks]
+        ours = [item for item in running if marks[item.mark] == "azurite"]
+        azurite = [item for item in ours if item.pid != item.group]
+        others = [item for item in running if item not in ours]
+        told = {machine.variable_of(item, "SIMBUILDER_HELD") for item in azurite}
+        if "" in told:
+            raise NotHeldError(
+                "its Azurite was started by an older version, and cannot be held still",
+                "stop the session and start it, then try again",
+            )
+        held = Path(told.pop()) if told else self._root / HELD
+        held.unlink(missing_ok=True)
+        if others:
+            time.sleep(_SETTLE_S)
+        groups = sorted({item.group for item in (*azurite, *others)})
+        with freeze.released_at_the_end(groups, held):
+            began = time.monotonic()
+            freeze.nudge(azurite, signal.SIGUSR2)
+            try:
+                freeze.freeze(others)
+                _wait_for(held if azurite else None)
+            except TimeoutError as error:
+                raise NotHeldError(f"{error}", "nothing was copied; try again") from None
+            yield began
+
+    def copy(self, source: Data, target: Data, services: Sequence[str], emit: EventSink) -> int:
+        """See `Copies.copy`."""
+        places = {s: self._place(source, s) for s in services}
+        return self._fill(places, target, source.session.id != target.session.id, emit)
+
+    def pack(self, source: Data, services: Sequence[str], folder: Path, emit: EventSink) -> int:
+        """See `Copies.pack`."""
+        places = {s: (self._place(source, s), folder / s) for s in services}
+        done = _copy_all(places, emit)
+        for _, copy in places.values():
+            forget_users(copy)
+        return done
+
+    def unpack(self, folder: Path, target: Data, services: Sequence[str], emit: EventSink) -> int:
+        """See `Copies.unpack`."""
+        return self._fill({s: folder / s for s in services}, target, False, emit)
+
+    def adopt(self, session: Session) -> None:
+        """See `Copies.adopt`."""
+        (self._root / session.id / _SWAPPING).touch(0o600)
+        self.settle(session.id)
+
+    def drop(self, data: Data) -> None:
+        """See `Copies.drop`."""
+        folder = self._root / data.session.id / SNAPSHOTS
+        remove_tree(folder / data.snapshot)
+        remove_if_empty(folder)
+
+    def settle(self, session_id: str) -> None:
+        """Finish what `adopt` began; remove what else a command that died has left."""
+        home = self._root / session_id
+        swapping = home / _SWAPPING
+        if swapping.exists():
+            for copy in sorted(home.glob("*/data.copying")):
+                remove_tree(copy.with_suffix(""))
+                copy.rename(copy.with_suffix(""))
+            swapping.unlink()
+        for left in [*home.glob("*/data.copying"), *home.glob(f"{SNAPSHOTS}/*.copying")]:
+            remove_tree(left)
+
+    def _place(self, data: Data, service: str) -> Path:
+        home = self._root / data.session.id
+        if data.snapshot:
+            return home / SNAPSHOTS / data.snapshot / service
+        return home / service / "data"
+
+    def _fill(
+        self, places: Mapping[str, Path], target: Data, foreign: bool, emit: EventSink
+    ) -> int:
+        self.settle(target.session.id)
+        home = make_private_folder(self._root / target.session.id)
+        if target.snapshot:
+            whole = make_private_folder(home / SNAPSHOTS) / f"{target.snapshot}.copying"
+            copies = {s: make_private_folder(whole) / s for s in places}
+        else:
+            copies = {s: make_private_folder(home / s) / "data.copying" for s in places}
+        try:
+            done = _copy_all({s: (place, copies[s]) for s, place in places.items()}, emit)
+            if foreign:
+                for copy in copies.values():
+                    forget_users(copy)
+            if target.snapshot:
+                remove_tree(whole.with_suffix(""))
+                whole.rename(whole.with_suffix(""))
+        except BaseException:
+            self.settle(target.session.id)
+            raise
+        return done
+
+
+def _wait_for(held: Path | None) -> None:
+    deadline = time.monotonic() + _HELD_WITHIN_S
+    while held is not None and not held.exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError("Azurite does not stand still")
+        time.sleep(_POLL_S)
+
+
+def _copy_all(places: Mapping[str, tuple[Path, Path]], emit: EventSink) -> int:
+    """Copy each (from, to) at the same time, and tell how far it is every second."""
+    whole = max(1, sum(size_of(source) for source, _ in places.values()))
+    told = time.monotonic()
+    done = 0
+
+    stopped = threading.Event()
+
+    def copied(number: int) -> None:
+        nonlocal done, told
+        if stopped.is_set():
+            raise InterruptedError("nobody waits for it any more")
+        done += number
+        if time.monotonic() - told > _TELL_EVERY_S:
+            told = time.monotonic()
+            emit(Event("progress", "data", bar(done, whole)))
+
+    def copy(source: Path, target: Path) -> None:
+        if source.is_dir():
+            copy_tree(source, target, copied)
+        else:  # of a server that was never started
+            target.mkdir(0o700)
+
+    with ThreadPoolExecutor(max(1, len(places))) as pool:
+        pending = [pool.submit(copy, *pair) for pair in places.values()]
+        try:
+            for future in pending:
+                future.result()
+        finally:
+            stopped.set()
+    return done

@@ -1,0 +1,174 @@
+"""Programs of the user's: found, become, or run before us; and others read while they write."""
+
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from types import TracebackType
+from typing import IO, NoReturn, Self
+
+_PASSED_ON = frozenset(
+    {
+        *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP),
+        *(signal.SIGCONT, signal.SIGWINCH, signal.SIGUSR1, signal.SIGUSR2),
+    }
+)
+_WATCHED = _PASSED_ON | {signal.SIGCHLD}
+_IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+_SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, prctl(2)
+
+
+def check(name: str, env: Mapping[str, str]) -> None:
+    """Raise `FileNotFoundError` or `PermissionError` unless `name` can be run with that PATH."""
+    path = env.get("PATH", os.defpath)
+    if shutil.which(name, path=path) is None:
+        there = shutil.which(name, os.F_OK, path)
+        raise PermissionError if there else FileNotFoundError
+
+
+def replace(argv: Sequence[str], env: Mapping[str, str]) -> NoReturn:
+    """Become the program `argv`, with exactly `env` as its environment. Raises `OSError`.
+
+    It keeps our pid, terminal and streams; nothing of us is left that could answer for it.
+    """
+    signal.setitimer(signal.ITIMER_REAL, 0)  # which would outlive us
+    for sign in _IGNORED_BY_PYTHON:
+        signal.signal(sign, signal.SIG_DFL)
+    os.execvpe(argv[0], argv, env)  # noqa: S606 - no shell is what we want
+
+
+def attend(argv: Sequence[str], env: Mapping[str, str]) -> int:
+    """Run the program `argv` to its end, and return its exit status: 128 + n for signal n.
+
+    To it and to the terminal it is as if we were not there. It belongs to our process group, so it
+    reads keys, and what they send reaches it without us; signals that somebody sends to us are
+    passed on to it; and while it is suspended, so are we. If we are killed, it gets SIGTERM. Raises
+    `OSError` if it cannot be started. Nobody else may start programs meanwhile.
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who ignores it never hears how a child ended
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
+    try:
+        begin = partial(_begin, _death_signal(), os.getpid(), before)
+        child = subprocess.Popen(argv, env=dict(env), preexec_fn=begin)  # noqa: PLW1509 - one thread
+        child.returncode = _ended(child.pid)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return child.returncode if child.returncode >= 0 else 128 - child.returncode
+
+
+def _ended(child: int) -> int:
+    """Wait for the child, passing signals on; return its exit status, -n for signal n."""
+    while True:
+        info = signal.sigwaitinfo(_WATCHED)
+        if info.si_signo == signal.SIGCHLD:
+            pid, status = os.waitpid(child, os.WNOHANG | os.WUNTRACED)
+            if pid and not os.WIFSTOPPED(status):
+                return os.waitstatus_to_exitcode(status)
+            if pid and _on_a_terminal():  # else nobody is there to continue us
+                os.kill(os.getpid(), signal.SIGSTOP)
+        # what the terminal sends (from the kernel: above 0) it sends to the whole process group
+        elif info.si_code <= 0 and info.si_pid != child:
+            os.kill(child, info.si_signo)
+
+
+def _on_a_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _begin(arrange: "partial[int] | None", parent: int, mask: set[signal.Signals]) -> None:
+    """In the child, before it becomes the program: let signals end it, and our end too."""
+    if arrange is not None:
+        arrange()
+        if os.getppid() != parent:
+            os._exit(128 + signal.SIGTERM)
+    for sign in _WATCHED:
+        if signal.getsignal(sign) is not signal.SIG_IGN:
+            signal.signal(sign, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _death_signal() -> "partial[int] | None":
+    """Return what lets a process get SIGTERM when its parent ends (Linux)."""
+    import ctypes  # 10 ms, and only this needs it
+
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    return prctl and partial(prctl, _SET_DEATH_SIGNAL, signal.SIGTERM)
+
+
+def open_page(url: str) -> bool:
+    """Show `url` in the user's browser; return whether one was started."""
+    import webbrowser
+
+    return webbrowser.open(url)
+
+
+class Readers:
+    """Programs whose output is read, line by line, while they run; all end with the block."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._running: dict[str, tuple[subprocess.Popen[bytes], IO[bytes]]] = {}
+        self._begun: dict[str, bytes] = {}
+
+    def __enter__(self) -> Self:
+        """Begin with none."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End them all."""
+        for name in self.running():
+            self._end(name)
+        self._selector.close()
+
+    def running(self) -> list[str]:
+        """Return the names of those that run."""
+        return list(self._running)
+
+    def start(self, name: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
+        """Run a program and read what it writes to stdout and stderr. Raises `OSError`."""
+        child = subprocess.Popen(
+            argv,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is for us
+        )
+        assert child.stdout is not None
+        self._running[name] = (child, child.stdout)
+        self._begun[name] = b""
+        self._selector.register(child.stdout, selectors.EVENT_READ, name)
+
+    def read(self, timeout_s: float) -> list[tuple[str, str]]:
+        """Return whole lines as soon as there are some, each with the name of the program.
+
+        Nothing after `timeout_s`, and when one has ended.
+        """
+        found: list[tuple[str, str]] = []
+        for key, _ in self._selector.select(timeout_s):
+            name = key.data
+            chunk = os.read(key.fd, 1 << 16)
+            *whole, self._begun[name] = (self._begun[name] + chunk).split(b"\n")
+            if not chunk:
+                whole = [rest] if (rest := self._begun[name]) else []
+                self._end(name)
+            found += [(name, line.decode("utf-8", errors="replace")) for line in whole]
+        return found
+
+    def _end(self, name: str) -> None:
+        child, stream = self._running.pop(name)
+        self._selector.unregister(stream)
+        stream.close()
+        with suppress(ProcessLookupError):  # it has ended by itself
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()

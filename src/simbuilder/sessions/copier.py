@@ -1,0 +1,205 @@
+"""Copier: forks sessions, and takes them back to earlier states.
+
+Whatever is copied stands still meanwhile, for as short a time as can be, which is measured. A
+session that is being filled counts as being removed until it is whole: if the command dies, the
+next one clears it away.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+
+from simbuilder.sessions.journal import Journal
+from simbuilder.sessions.manager import CreateRequest, Makers, SessionManager
+from simbuilder.sessions.model import Place, Session, State, check_name
+from simbuilder.sessions.result import Event, EventSink, Happening
+from simbuilder.sessions.runtime import Data
+from simbuilder.sessions.runtimes import Runtimes
+from simbuilder.sessions.snapshots import Snapshot, Snapshots
+from simbuilder.sessions.store import SessionStore
+from simbuilder.sessions.view import Report
+
+CLEANUP_S = 60.0
+"""For removing a session that could not be filled; nobody else knows of it yet."""
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What copying took: `bytes` in all, and `pause_s` for which the source answered nobody."""
+
+    bytes: int
+    pause_s: float
+
+    def __str__(self) -> str:
+        """Say it to people."""
+        pause = f"; it stood still for {self.pause_s:.2f} s" if self.pause_s else ""
+        return f"copied {self.bytes / 1e6:,.1f} MB{pause}"
+
+
+@dataclass(frozen=True)
+class Forked:
+    """A new session, with what it took to copy the one it is of."""
+
+    report: Report
+    source: Session
+    copied: Copied
+
+
+class Copier:
+    """Copies sessions, and parts of them."""
+
+    def __init__(
+        self,
+        manager: SessionManager,
+        store: SessionStore,
+        runtimes: Runtimes,
+        makers: Makers,
+        journal: Journal,
+        emit: EventSink,
+    ) -> None:
+        self._manager = manager
+        self._store = store
+        self._runtimes = runtimes
+        self._makers = makers
+        self._journal = journal
+        self._emit = emit
+        self.snapshots = Snapshots(store)
+
+    # --- forking ---------------------------------------------------------------------------
+
+    def fork(
+        self,
+        session_id: str,
+        timeout_s: float,
+        name: str | None = None,
+        ttl_s: int = 0,
+        bound_to: str = "",
+        start: bool = True,
+    ) -> Forked:
+        """Make a session with all that was acknowledged to clients of another one, and start it.
+
+        The source runs on if it ran; nothing is changed but that its clients wait for a moment. If
+        the copy fails nothing new is left. Raises before anything is written if `name` cannot be
+        had.
+        """
+        self.check_new(name)
+        with ExitStack() as held:
+            with self._manager.locked(session_id, timeout_s) as source:
+                runtime = self._runtimes.of(source)
+                running = self.running(source)
+                runtime.prepare(source.services, source.images, self._emit)
+                place = Place(source.engine, source.host, source.published, source.images)
+                request = CreateRequest(
+                    services=source.services,
+                    runtime=source.runtime,
+                    reason=f"fork of {source.label}",
+                    name=name,
+                    ttl_s=ttl_s,
+                    bound_to=bound_to,
+                )
+                draft = self._manager.draft(request, place)
+
+                def fill(session: Session) -> Copied:
+                    copy = partial(self._copy, Data(source), Data(session))
+                    return self.still(source, running, copy)
+
+                session, copied = self.add(draft, fill, held)
+            report = (
+                self._manager.bring_up(session, session.services, timeout_s)
+                if start
+                else self._manager.status(session.id)
+            )
+        cause = f"as {session.short}"
+        self._journal.write(Happening.FORKED, source, cause, fork=session.id)
+        return Forked(report, source, copied)
+
+    def check_new(self, name: str | None) -> None:
+        """Raise `UsageError` if no new session can have that name."""
+        if name is not None:
+            check_name(name)
+            self._manager.registry.check_name_is_free(name)
+
+    def add(
+        self, draft: Session, fill: Callable[[Session], Copied], held: ExitStack
+    ) -> tuple[Session, Copied]:
+        """Record a session and fill it; its lock stays with `held`. If that fails it goes again."""
+        own = ExitStack()
+        try:
+            session = self._manager.registry.add(draft, own)
+            self._store.begin_removal(session.id)
+            copied = fill(session)
+            self._runtimes.of(session).copies.adopt(session)
+            self._store.call_off_removal(session.id)
+        except BaseException:
+            own.close()
+            if self._store.recorded(draft.id):
+                self._manager.cleaner.cleanup(draft.id, CLEANUP_S)
+            raise
+        held.push(own)
+        return session, copied
+
+    # --- snapshots -------------------------------------------------------------------------
+
+    def save(self, session_id: str, name: str, timeout_s: float) -> tuple[Snapshot, Copied]:
+        """Keep the present state of a session under a name. Raises `UsageError` for one it has."""
+        check_name(name)
+        with self._manager.locked(session_id, timeout_s) as session:
+            self.snapshots.check_is_new(session, name)
+            copy = partial(self._copy, Data(session), Data(session, name))
+            done = self.still(session, self.running(session), copy)
+            snapshot = Snapshot(name, self._makers.now(), session.services, done.bytes)
+            self.snapshots.add(session.id, snapshot)
+            return snapshot, done
+
+    def restore(self, session_id: str, name: str, timeout_s: float) -> tuple[Report, Copied]:
+        """Take a session back to a snapshot, and start it if it ran; later data is lost.
+
+        The servers go on until the copy is complete: interrupted before, nothing has changed.
+        """
+        with self._manager.locked(session_id, timeout_s) as session:
+            snapshot = self.snapshots.find(session, name)
+            running = self.running(session)
+            copies = self._runtimes.of(session).copies
+            number = copies.copy(Data(session, name), Data(session), snapshot.services, self._emit)
+            began = time.monotonic()
+            self._runtimes.of(session).stop(session.id, session.services)
+            copies.adopt(session)
+            report = (
+                self._manager.bring_up(session, running, timeout_s)
+                if running
+                else self._manager.status(session.id)
+            )
+            return report, Copied(number, time.monotonic() - began)
+
+    def delete(self, session_id: str, name: str, timeout_s: float) -> Snapshot:
+        """Delete a snapshot."""
+        with self._manager.locked(session_id, timeout_s) as session:
+            snapshot = self.snapshots.find(session, name)
+            self.snapshots.forget(session.id, name)
+            self._runtimes.of(session).copies.drop(Data(session, name))
+            return snapshot
+
+    def _copy(self, source: Data, target: Data) -> int:
+        copies = self._runtimes.of(source.session).copies
+        return copies.copy(source, target, source.session.services, self._emit)
+
+    # --- helpers ---------------------------------------------------------------------------
+
+    def still(self, source: Session, running: Sequence[str], copy: Callable[[], int]) -> Copied:
+        """Let `copy`, which returns bytes, run while what runs of the source stands still."""
+        copies = self._runtimes.of(source).copies
+        for what in copies.lacks(source, running) if running else ():
+            self._emit(Event("warning", "not-copied", f"not copied: {what}"))
+        self._emit(Event("begin", "data", f"copying what {source.label} keeps"))
+        with copies.held(source, running) as since:
+            number = copy()
+        copied = Copied(number, time.monotonic() - since if running else 0.0)
+        self._emit(Event("done", "data", str(copied)))
+        return copied
+
+    def running(self, session: Session) -> list[str]:
+        """Return the services that run now. Raises like `Runtimes.see`."""
+        seen = self._runtimes.see(session)
+        return [s for s in session.services if s in seen and seen[s].state is State.RUNNING]

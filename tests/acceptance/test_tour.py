@@ -1,0 +1,78 @@
+"""The tour, run as it is written; and every command line in the documents is one that exists."""
+
+import os
+import re
+import shlex
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import COMMAND, Cli
+
+DOCS = Path(__file__).parents[2] / "docs"
+TOUR = (DOCS / "tour.md").read_text()
+
+
+def blocks(text: str) -> list[str]:
+    return re.findall(r"```console\n(.*?)```", text, re.DOTALL)
+
+
+def test_the_tour(cli: Cli) -> None:
+    _setting_up, *steps = blocks(TOUR)
+    script = "\n".join(["set -eu", *steps])
+    done = subprocess.run(
+        ["/bin/sh", "-c", script],
+        cwd=cli.folder,
+        env=cli.env | {"PATH": f"{Path(COMMAND).parent}{os.pathsep}{cli.env['PATH']}"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+    assert done.returncode == 0, done.stderr
+    said = done.stdout
+    assert "the graph is at bolt://127.0.0.1:" in said
+    assert re.search(r"neo4j at bolt://127.0.0.1:\d+", said)
+    assert re.search(r'user +group\n"alice" +"Admins"', said)
+    assert said.count('user\n"alice"\n') == 2, "gone back to, and imported"
+    assert "users\n1\n" in said, "what the fork was told is not in the source"
+    assert re.search(r"on port \d+, for now", said)
+    assert '"event": "forked"' in said
+    assert "BREACH" not in said
+    assert cli.servers() == []
+    assert not cli.state.exists()
+    assert sorted(path.name for path in cli.folder.iterdir()) == [".git"]
+
+
+def test_the_tour_names_the_pictures_there_are() -> None:
+    for name in re.findall(r"\]\((pictures/[a-z]+\.svg)\)", TOUR):
+        assert (DOCS / name).is_file()
+
+
+LINES = sorted(
+    {
+        line.strip()
+        for path in (*DOCS.glob("*.md"), DOCS.parent / "README.md")
+        if path.name != "cli.md"  # generated from the commands
+        for line in path.read_text().splitlines()
+        if line.strip().startswith("simbuilder ")
+    }
+)
+
+
+@cache
+def help_of(command: tuple[str, ...]) -> str:
+    argv = [COMMAND, *command, "--help"]
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_command_lines_in_the_documents_exist(line: str) -> None:
+    words = shlex.split(line.partition(" -- ")[0], comments=True)[1:]
+    depth = 3 if words[1:2] == ["snapshot"] else 2 if words[0] == "session" else 1
+    shown = help_of(tuple(words[:depth]))
+    for option in words[depth:]:
+        if option.startswith("-"):
+            assert re.search(rf"(^|[ ,]){re.escape(option)}\b", shown, re.MULTILINE), option
