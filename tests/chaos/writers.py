@@ -1,7 +1,7 @@
 """Clients that never stop writing, and know what was acknowledged to them, and when.
 
 Each writes the numbers 1, 2, 3, ... in its own way, one after the other, and can read back from any
-session how far it came there. Whatever is missing before that, or half there, is an `AssertionError`.
+session how far it came there. What is missing before that, or half there, is an `AssertionError`.
 They know an env file and the vendors' libraries; no retries, so that every refusal is seen.
 """
 
@@ -11,6 +11,7 @@ import threading
 import time
 from bisect import bisect_left
 from collections.abc import Coroutine, Iterable
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import nats
@@ -122,9 +123,7 @@ class Marker(_Graph):
         self._commit("CREATE (:Marker {n: 0, again: 0})")
 
     def write(self, number: int) -> None:
-        self._commit(
-            "MATCH (m:Marker) DELETE m", "CREATE (:Marker {n: $n, again: $n})", n=number
-        )
+        self._commit("MATCH (m:Marker) DELETE m", "CREATE (:Marker {n: $n, again: $n})", n=number)
 
     def read(self) -> int:
         rows = self._rows("MATCH (m:Marker) RETURN m.n, m.again")
@@ -140,7 +139,9 @@ class Labels(_Graph):
         self._commit(f"CREATE (:Label{number} {{n: $n}})", n=number)
 
     def read(self) -> int:
-        rows = self._rows("MATCH (n) WHERE labels(n)[0] STARTS WITH 'Label' RETURN labels(n)[0], n.n")
+        rows = self._rows(
+            "MATCH (n) WHERE labels(n)[0] STARTS WITH 'Label' RETURN labels(n)[0], n.n"
+        )
         assert all(label == f"Label{n}" for label, n in rows), rows
         return prefix(n for _, n in rows)
 
@@ -201,7 +202,7 @@ class Position(_Bus):
         for number in range(1, self.MESSAGES + 1):
             await self._connection.publish("work", b"%d" % number)
         await self._connection.flush()
-        while (await self._stream.stream_info("work")).state.messages < self.MESSAGES:
+        while (await self._stream.stream_info("work")).state.messages < self.MESSAGES:  # noqa: ASYNC110 - the server tells nobody
             await asyncio.sleep(0.01)
 
     def open_consumer(self) -> None:
@@ -219,7 +220,7 @@ class Position(_Bus):
     def read(self) -> int:
         info = self.do(self._stream.consumer_info("work", "worker"))
         assert info.ack_floor is not None
-        return info.ack_floor.stream_seq
+        return int(info.ack_floor.stream_seq)
 
     def goes_on(self) -> int:
         """Return the number that the consumer is given next."""
@@ -450,7 +451,7 @@ class Stream:
     def longest_wait(self, since: float) -> float:
         """Return the longest time between two acknowledgements."""
         times = self.acknowledged[max(0, self.before(since) - 1) :]
-        return max((b - a for a, b in zip(times, times[1:], strict=False)), default=0.0)
+        return max((b - a for a, b in pairwise(times)), default=0.0)
 
     def check(self) -> None:
         """Raise what the writer met."""

@@ -54,8 +54,7 @@ def following(case: Case, wanted: Excerpt) -> Iterator[list[LogLine]]:
     excerpt = Excerpt(wanted.since, wanted.tail, lambda: not over.is_set())
 
     def read() -> None:
-        for line in case.runtime.log_lines(case.made[0].id, ("nats",), excerpt):
-            found.append(line)
+        found.extend(case.runtime.log_lines(case.made[0].id, ("nats",), excerpt))
 
     reader = threading.Thread(target=read)
     reader.start()

@@ -71,7 +71,7 @@ def test_a_busy_server_and_its_files_are_measured(tmp_path: Path) -> None:
     server = process.spawn_server(argv, mark, folder, folder / "log", folder / "exit")
     try:
         assert 3_000_000 <= runtime.stored([one])[one.id]["nats"] < 4_000_000
-        while not runtime.observe([one.id])[one.id]["nats"].state == "running":
+        while runtime.observe([one.id])[one.id]["nats"].state != "running":
             time.sleep(0.01)
         assert 0.1 < runtime.usage([one])[one.id]["nats"].cpu < 1.2
         os.killpg(server.group, signal.SIGSTOP)
@@ -84,7 +84,7 @@ def test_a_busy_server_and_its_files_are_measured(tmp_path: Path) -> None:
 
 
 def test_connections_are_counted_once_whoever_listens_how() -> None:
-    """On loopback both ends are here; a server for IPv6 has its clients of IPv4 in another table."""
+    """On loopback both ends are here; a server for IPv6 has IPv4 clients in another table."""
     for family, where in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::")):
         with socket.socket(family) as server:
             server.bind((where, 0))

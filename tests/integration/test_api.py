@@ -142,7 +142,8 @@ def test_a_child_leaves_the_session_to_us(user: Rooms) -> None:
 def test_it_is_bound_to_us_unless_it_is_to_be_kept(user: Rooms) -> None:
     with simbuilder.session(services="nats") as s:
         assert user.store.load(s.id).bound_to == process.identity()
-        with simbuilder.session(services="nats", keep=True, ttl="8h") as kept:
+        with simbuilder.session(services="nats", reuse=True, ttl="8h") as kept:
+            assert kept.id != s.id  # whoever reuses one could lose it any moment
             assert user.store.load(kept.id).bound_to == ""
             assert user.store.load(kept.id).ttl_s == 8 * 3600
     assert user.store.ids() == [kept.id]

@@ -42,18 +42,28 @@ PURE = {
     "simbuilder.runtimes.logs",
 }
 IMPURE_LIBRARY = {"os", "time", "uuid", "random", "secrets", "socket", "subprocess", "threading"}
+PROGRAMS = {"simbuilder.api", "simbuilder.pytest_plugin"}
+"""For Python programs, which get clients of all servers."""
+WATCHING = {f"simbuilder.cli.watching.{name}" for name in ("app", "screens", "table")}
 DOORS = {
-    "subprocess": {"simbuilder.scaffolding.process"},
+    "subprocess": {"simbuilder.scaffolding.process", "simbuilder.scaffolding.programs"},
     "psutil": {"simbuilder.scaffolding.process", "simbuilder.scaffolding.machine"},
     "fcntl": {"simbuilder.scaffolding.files", "simbuilder.scaffolding.copying"},
-    "neo4j": {"simbuilder.api", "simbuilder.runtimes.probes", "simbuilder.runtimes.canaries.graph"},
-    "nats": {"simbuilder.api", "simbuilder.runtimes.probes", "simbuilder.runtimes.canaries.bus"},
-    "azure": {"simbuilder.api", "simbuilder.runtimes.canaries.storage"},
+    "neo4j": {
+        "simbuilder.api",
+        "simbuilder.pytest_plugin",
+        "simbuilder.runtimes.cypher",
+        "simbuilder.runtimes.probes",
+        "simbuilder.runtimes.canaries.graph",
+    },
+    "nats": PROGRAMS | {"simbuilder.runtimes.probes", "simbuilder.runtimes.canaries.bus"},
+    "azure": PROGRAMS | {"simbuilder.runtimes.canaries.storage"},
     "structlog": {"simbuilder.scaffolding.logging"},
     "pydantic": {"simbuilder.scaffolding.config"},
     "pydantic_settings": {"simbuilder.scaffolding.config"},
     "python_on_whales": {"simbuilder.runtimes.images"},
-    "rich": {"simbuilder.cli.render"},
+    "rich": {"simbuilder.cli.render", *WATCHING},
+    "textual": {*WATCHING},
 }
 
 

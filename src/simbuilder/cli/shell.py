@@ -54,9 +54,7 @@ def shell(
         str | None,
         typer.Option("--command", "-c", metavar="STATEMENT", help="Run this one, and leave."),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print what -c returns as JSON.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what -c returns as JSON.")] = False,
 ) -> int:
     """Run Cypher statements: typed at a prompt, read from stdin, or one with -c."""
     from simbuilder.cli.lookup import look

@@ -103,7 +103,8 @@ def _shown(pages: "list[PageData]") -> bool:
     from simbuilder.cli.render import may_show
     from simbuilder.scaffolding.programs import open_page
 
-    return may_show() and any([open_page(page["url"]) for page in pages if page["answers"]])
+    shown = [open_page(page["url"]) for page in pages if page["answers"]] if may_show() else []
+    return any(shown)
 
 
 def _remarks(session: "Recorded", pages: "list[PageData]") -> "tuple[Problem, ...]":

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from simbuilder.runtimes import logs
-from simbuilder.runtimes.engine import LOOK_TIMEOUT_S, Engine
+from simbuilder.runtimes.engine import Engine
 from simbuilder.runtimes.labels import Container
 from simbuilder.scaffolding import programs
-from simbuilder.scaffolding.exceptions import EngineError, SimBuilderError
+from simbuilder.scaffolding.exceptions import SimBuilderError
 from simbuilder.sessions.runtime import Excerpt, LogLine
 
 Look = Callable[[], Sequence[Container]]

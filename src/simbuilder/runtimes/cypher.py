@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, LiteralString, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 from simbuilder.runtimes.probes import reason
 from simbuilder.scaffolding.exceptions import NotReadyError, StatementError
@@ -69,14 +69,15 @@ class Graph:
         from neo4j import Query
         from neo4j.exceptions import DriverError, Neo4jError
 
-        query = Query(cast("LiteralString", statement.rstrip().removesuffix(";")))
+        text = statement.rstrip().removesuffix(";")
+        query = Query(text)
         began = time.monotonic()
+        session = self._connected().session(database=catalog.NEO4J_DATABASE)
         try:
-            with self._connected().session(database=catalog.NEO4J_DATABASE) as session:
-                result = session.run(query)
-                rows = tuple(tuple(record.values()) for record in result)
-                counters = result.consume().counters
-                columns = tuple(result.keys())
+            result = session.run(query)
+            rows = tuple(tuple(record.values()) for record in result)
+            counters = result.consume().counters
+            columns = tuple(result.keys())
         except Neo4jError as error:
             raise self._refused(error) from None
         except (DriverError, OSError) as error:
@@ -86,8 +87,10 @@ class Graph:
                 f"'simbuilder session start {self._session.short}' starts what is missing",
             ) from None
         except KeyboardInterrupt:
-            self._hang_up()
+            self._hang_up()  # first: closing the session would wait for the answer
             raise
+        finally:
+            session.close()
         changed = {k: n for k, n in vars(counters).items() if type(n) is int and n}
         return Answer(columns, rows, changed, (time.monotonic() - began) * 1000)
 

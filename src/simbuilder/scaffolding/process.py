@@ -170,7 +170,7 @@ def marked() -> list[Marked]:
 
 
 def _may_be_marked(pid: int) -> bool:
-    """Have a first look: to ask psutil about every process of a machine takes five times as long."""
+    """Have a first look: to ask psutil about every process takes five times as long."""
     with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123 - nor a Path for each
         return MARK.encode() in file.read()
 

@@ -39,7 +39,7 @@ def replace(argv: Sequence[str], env: Mapping[str, str]) -> NoReturn:
     signal.setitimer(signal.ITIMER_REAL, 0)  # which would outlive us
     for sign in _IGNORED_BY_PYTHON:
         signal.signal(sign, signal.SIG_DFL)
-    os.execvpe(argv[0], argv, env)  # noqa: S606 - no shell is what we want
+    os.execvpe(argv[0], list(argv), env)  # noqa: S606 - no shell is what we want
 
 
 def attend(argv: Sequence[str], env: Mapping[str, str]) -> int:
@@ -80,7 +80,7 @@ def _on_a_terminal() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-def _begin(arrange: "partial[int] | None", parent: int, mask: set[signal.Signals]) -> None:
+def _begin(arrange: "partial[int] | None", parent: int, mask: set[int | signal.Signals]) -> None:
     """In the child, before it becomes the program: let signals end it, and our end too."""
     if arrange is not None:
         arrange()
@@ -144,7 +144,8 @@ class Readers:
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C is for us
         )
-        assert child.stdout is not None
+        if child.stdout is None:
+            raise OSError(f"{argv[0]} has no output to read")
         self._running[name] = (child, child.stdout)
         self._begun[name] = b""
         self._selector.register(child.stdout, selectors.EVENT_READ, name)

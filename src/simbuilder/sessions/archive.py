@@ -129,7 +129,7 @@ def _unpack(archive: Path, tar: tarfile.TarFile, folder: Path, manifest: Manifes
         if member.name == MANIFEST:
             continue
         path = PurePosixPath(member.name)
-        if ".." in path.parts or path.parts[:1] not in ((service,) for service in manifest.services):
+        if ".." in path.parts or "".join(path.parts[:1]) not in manifest.services:
             raise ArchiveError(f"{archive} holds {member.name!r}, which is no service's", _HINT)
         try:
             if member.isdir():

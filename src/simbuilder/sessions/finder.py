@@ -48,10 +48,10 @@ class Finder:
     def here(self, name: str | None) -> Session | None:
         """Return this folder's session: the current one if it is from here, else the newest.
 
-        With `name`, only a session of that name.
+        With `name`, only a session of that name. Never one that ends with a process.
         """
         sessions = [s for s in self._store.load_all()[0] if s.folder == str(self._folder)]
-        sessions = [s for s in sessions if not self._store.removing(s.id)]
+        sessions = [s for s in sessions if not s.bound_to and not self._store.removing(s.id)]
         if name is not None:
             sessions = [s for s in sessions if s.name == name]
         found = current.find(self._folder)

@@ -206,7 +206,8 @@ class SessionManager:
 
         The record knows all such files: only then are they no copies, and go with the session.
         """
-        with self.locked(session_id, timeout_s) as session:
+        with self.locked(session_id, timeout_s) as found:
+            session = found
             folder = current.place(self._folder)
             if str(folder) not in session.folders:
                 session = replace(session, used_in=(*session.used_in, str(folder)))

@@ -80,8 +80,8 @@ def failure(command: str, error: SimBuilderError) -> Result:
 class Event:
     """A step of a running command, for a view to show.
 
-    `kind` is one of `begin`, `progress`, `done`, `failed` (about `subject`, a service, say), `note`, or
-    `warning`, which belongs among the problems of the result.
+    `kind` is one of `begin`, `progress`, `done`, `failed` (about `subject`, say a service), `note`,
+    or `warning`, which belongs among the problems of the result.
     """
 
     kind: str
