@@ -267,7 +267,7 @@ def test_help_has_examples_and_completion_works(cli: Cli) -> None:
             "COMP_CWORD": "2",
         }
     )
-    assert completed.out.split() == ["create", "cleanup"]
+    assert completed.out.split() == ["create", "cleanup", "current"]
 
 
 @pytest.mark.parametrize(
