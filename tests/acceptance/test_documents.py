@@ -66,14 +66,10 @@ def test_every_command_is_documented(cli: Cli) -> None:
         assert {f"{prefix}{name}" for name in names if name != "session"} <= set(DOCUMENTED)
 
 
-def test_every_option_named_in_the_documents_exists(cli: Cli) -> None:
-    texts = "".join(
-        cli("session", name, "--help").out
-        for name in ("create", "start", "stop", "list", "status", "cleanup", "verify")
-    )
-    texts += cli("--help").out + cli("check", "--help").out
+def test_every_option_named_in_the_documents_exists() -> None:
+    known = (ROOT / "docs" / "cli.md").read_text()  # held to the commands by a test of its own
     for option in set(re.findall(r"`(--[a-z-]+)", SESSIONS + README)):
-        assert option in texts, option
+        assert option in known, option
 
 
 def test_tasks_are_listed_one_line_each() -> None:
