@@ -23,6 +23,7 @@ _AGAIN = "nothing was copied; try again"
 _HOLD_AZURITE = f"""
 case ${{NODE_OPTIONS-}} in *--import*) ;; *) echo {_NOT_LOADED}; exit 1 ;; esac
 rm -f {_HELD}
+echo stopping
 kill -USR2 1
 tries=0
 until [ -e {_HELD} ]; do
@@ -35,7 +36,11 @@ done
 _HOLD_ALL = """
 trap '' INT PIPE
 still() {
-    [ -z "$AZURITE" ] || docker "$@" exec "$AZURITE" sh -c "$HOLD_AZURITE" || return
+    if [ "$AZURITE" ]; then
+        docker "$@" exec "$AZURITE" sh -c "$HOLD_AZURITE" || return
+    else
+        echo stopping
+    fi
     docker "$@" pause $ALL >/dev/null
 }
 if still "$@"; then echo held; else echo refused; fi
@@ -60,7 +65,7 @@ def node_options() -> str:
 
 @contextmanager
 def held(engine: Engine, running: Sequence[Container]) -> Iterator[float]:
-    """Pause containers, and return since when (`time.monotonic`) they may not have answered.
+    """Pause containers, and return since when (`time.monotonic`) they do not answer.
 
     Azurite first writes down what it has in memory. The others are stopped where they are: what
     they acknowledged, the kernel has by then. Raises `NotHeldError`, also in the end if one of them
@@ -72,11 +77,9 @@ def held(engine: Engine, running: Sequence[Container]) -> Iterator[float]:
         "HOLD_AZURITE": _HOLD_AZURITE,
         "HELD": _HELD,
     }
-    began = time.monotonic()
     shell = Shell(_HOLD_ALL, engine.options(), engine.environment() | given)
     try:
-        _check(engine, shell)
-        yield began
+        yield _since(engine, shell)
     finally:
         said = _let_go(shell)
     if shell.status != 0:
@@ -84,8 +87,10 @@ def held(engine: Engine, running: Sequence[Container]) -> Iterator[float]:
         raise NotHeldError(f"its servers did not stand still to the end: {problem}", _AGAIN)
 
 
-def _check(engine: Engine, shell: Shell) -> None:
+def _since(engine: Engine, shell: Shell) -> float:
     try:
+        shell.hear("stopping\n", "held\n", "refused\n", timeout_s=PATIENCE_S)
+        since = time.monotonic()
         said = shell.hear("held\n", "refused\n", timeout_s=PATIENCE_S)
     except TimeoutError as error:
         raise NotHeldError(f"the engine does not hold its containers: {error}", _AGAIN) from None
@@ -93,6 +98,7 @@ def _check(engine: Engine, shell: Shell) -> None:
         raise NotHeldError(_NOT_LOADED, "stop the session and start it, then try again")
     if not said.endswith("held\n"):
         raise NotHeldError(engine.explain(said.removesuffix("refused\n")).message, _AGAIN)
+    return since
 
 
 def _let_go(shell: Shell) -> str:

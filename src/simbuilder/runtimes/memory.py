@@ -5,7 +5,7 @@ what it seems to. It can be told to fail, and to let its caller die at any call.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -88,6 +88,14 @@ class MemoryCopies:
         """Forget the texts of a snapshot."""
         self._step()
         self._drop(data.session.id, data.snapshot)
+
+    def tidy(self, session: Session, snapshots: Collection[str]) -> None:
+        """Forget the texts of other snapshots, and what was not adopted."""
+        kept = {name for one, name, _ in self._kept if one == session.id and name}
+        for name in kept - set(snapshots):
+            self._drop(session.id, name)
+        for service in session.services:
+            self._staged.pop((session.id, service), None)
 
     def forget(self, session_id: str) -> None:
         """Forget all texts of a session."""

@@ -14,7 +14,7 @@ the next start (`settle`), also if it is the engine that dies.
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -160,6 +160,16 @@ class VolumeCopies:
         self._pointer(data).unlink(missing_ok=True)
         remove_if_empty(self._pointer(data).parent)
         self._sweep(data.session)
+
+    def tidy(self, session: Session, snapshots: Collection[str]) -> None:
+        """See `Copies.tidy`."""
+        self.settle(session)
+        folder = self._root / session.id / SNAPSHOTS
+        for pointer in [*folder.iterdir()] if folder.is_dir() else ():
+            if pointer.name not in snapshots:
+                pointer.unlink()
+        remove_if_empty(folder)
+        self._sweep(session)
 
     def settle(self, session: Session) -> None:
         """Finish what `adopt` began, or discard copies that nobody will adopt any more."""

@@ -46,10 +46,15 @@ def bar(done: int, whole: int) -> str:
 
 def _walk(folder: Path) -> Iterator[Path]:
     """Yield what is below `folder`, folders before what they hold, sorted."""
-    for place, folders, files in os.walk(folder):
+    for place, folders, files in os.walk(folder, onerror=_refuse):
         folders.sort()
         for name in sorted([*folders, *files]):
             yield Path(place, name)
+
+
+def _refuse(error: OSError) -> None:
+    """Let no folder be passed over that cannot be looked into."""
+    raise error
 
 
 def _copy_file(

@@ -11,6 +11,7 @@ from pathlib import Path
 from simbuilder.scaffolding.process import Marked
 
 _LET_GO = 'read -r _; rm -f "$1"; shift; kill -CONT "$@" 2>/dev/null'
+_LISTENS_WITHIN_S = 5.0
 _STOPS_WITHIN_S = 2.0
 _POLL_S = 0.0005
 
@@ -105,10 +106,15 @@ def freeze(targets: Sequence[Marked]) -> None:
         with suppress(ProcessLookupError):
             os.killpg(group, signal.SIGSTOP)
     deadline = time.monotonic() + _STOPS_WITHIN_S
-    while not all(map(_still, targets)):
+    while not still(targets):
         if time.monotonic() > deadline:
             raise TimeoutError("a server does not stand still")
         time.sleep(_POLL_S)
+
+
+def still(targets: Sequence[Marked]) -> bool:
+    """True if nothing of these processes runs: all have stopped, or ended."""
+    return all(map(_still, targets))
 
 
 def _still(item: Marked) -> bool:
@@ -123,8 +129,25 @@ def _still(item: Marked) -> bool:
 
 
 def nudge(targets: Sequence[Marked], sign: signal.Signals) -> None:
-    """Send a signal to each of the processes that is still the one that was found."""
+    """Send a signal to each of the processes, once it listens: it would end one that starts.
+
+    Raises `TimeoutError` if one does not listen, or has ended.
+    """
+    deadline = time.monotonic() + _LISTENS_WITHIN_S
     for item in targets:
-        if item.birth.is_running():
-            with suppress(ProcessLookupError):
-                os.kill(item.pid, sign)
+        while not _listens(item, sign):
+            if time.monotonic() > deadline:
+                raise TimeoutError("a server is only starting, or ending")
+            time.sleep(_POLL_S)
+        with suppress(ProcessLookupError):
+            os.kill(item.pid, sign)
+
+
+def _listens(item: Marked, sign: signal.Signals) -> bool:
+    if not item.birth.is_running():
+        return False
+    with suppress(FileNotFoundError, ProcessLookupError):
+        text = Path(f"/proc/{item.pid}/status").read_text(encoding="utf-8", errors="replace")
+        caught = next(row for row in text.splitlines() if row.startswith("SigCgt:"))
+        return bool(int(caught.split()[1], 16) >> (sign - 1) & 1)
+    return False

@@ -207,6 +207,14 @@ class Cleaner:
                 self._remove(session_id, runtimes, REAP_S)
                 self._journal.write(Happening.REMOVED, session or session_id, "begun earlier")
                 self._tell(session_id, "finished the interrupted removal of")
+        elif self._store.copying(session_id) and (known := self._loadable(session_id)):
+            from simbuilder.sessions.snapshots import Snapshots  # which few commands need
+
+            runtime = self._runtimes.of(known)
+            if runtime.instant:
+                runtime.copies.tidy(known, Snapshots(self._store).names(session_id))
+                self._store.end_copying(session_id)
+                self._tell(session_id, "removed what an interrupted copy left of")
 
     def _tell(self, session_id: str, what: str) -> None:
         self._emit(Event("warning", "reaped", f"{what} session {session_id[:8]}"))

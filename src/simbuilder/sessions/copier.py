@@ -6,10 +6,11 @@ next one clears it away.
 """
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from simbuilder.sessions.journal import Journal
 from simbuilder.sessions.manager import CreateRequest, Makers, SessionManager
@@ -127,14 +128,16 @@ class Copier:
         """Record a session and fill it; its lock stays with `held`. If that fails it goes again."""
         own = ExitStack()
         try:
-            session = self._manager.registry.add(draft, own)
-            self._store.begin_removal(session.id)
+            session = self._manager.registry.add(draft, own, unfinished=True)
             copied = fill(session)
             self._runtimes.of(session).copies.adopt(session)
             self._store.call_off_removal(session.id)
         except BaseException:
+            recorded = self._store.recorded(draft.id)
+            if not recorded:
+                self._store.forget(draft.id)
             own.close()
-            if self._store.recorded(draft.id):
+            if recorded:
                 self._manager.cleaner.cleanup(draft.id, CLEANUP_S)
             raise
         held.push(own)
@@ -147,10 +150,11 @@ class Copier:
         check_name(name)
         with self._manager.locked(session_id, timeout_s) as session:
             self.snapshots.check_is_new(session, name)
-            copy = partial(self._copy, Data(session), Data(session, name))
-            done = self.still(session, self.running(session), copy)
-            snapshot = Snapshot(name, self._makers.now(), session.services, done.bytes)
-            self.snapshots.add(session.id, snapshot)
+            with self.copying(session):
+                copy = partial(self._copy, Data(session), Data(session, name))
+                done = self.still(session, self.running(session), copy)
+                snapshot = Snapshot(name, self._makers.now(), session.services, done.bytes)
+                self.snapshots.add(session.id, snapshot)
             return snapshot, done
 
     def restore(self, session_id: str, name: str, timeout_s: float) -> tuple[Report, Copied]:
@@ -162,10 +166,12 @@ class Copier:
             snapshot = self.snapshots.find(session, name)
             running = self.running(session)
             copies = self._runtimes.of(session).copies
-            number = copies.copy(Data(session, name), Data(session), snapshot.services, self._emit)
-            began = time.monotonic()
-            self._runtimes.of(session).stop(session.id, session.services)
-            copies.adopt(session)
+            with self.copying(session):
+                source, target = Data(session, name), Data(session)
+                number = copies.copy(source, target, snapshot.services, self._emit)
+                began = time.monotonic()
+                self._runtimes.of(session).stop(session.id, session.services)
+                copies.adopt(session)
             report = (
                 self._manager.bring_up(session, running, timeout_s)
                 if running
@@ -177,8 +183,9 @@ class Copier:
         """Delete a snapshot."""
         with self._manager.locked(session_id, timeout_s) as session:
             snapshot = self.snapshots.find(session, name)
-            self.snapshots.forget(session.id, name)
-            self._runtimes.of(session).copies.drop(Data(session, name))
+            with self.copying(session):
+                self.snapshots.forget(session.id, name)
+                self._runtimes.of(session).copies.drop(Data(session, name))
             return snapshot
 
     def _copy(self, source: Data, target: Data) -> int:
@@ -186,6 +193,25 @@ class Copier:
         return copies.copy(source, target, source.session.services, self._emit)
 
     # --- helpers ---------------------------------------------------------------------------
+
+    @contextmanager
+    def copying(self, session: Session, into: Path | None = None) -> Iterator[None]:
+        """Make copies of a locked session; what is half-made goes, now or with the next command.
+
+        A file of them is made in the folder `into`.
+        """
+        copies = self._runtimes.of(session).copies
+        if self._store.copying(session.id):  # a command died, and nobody has tidied since
+            copies.tidy(session, self.snapshots.names(session.id))
+            self._store.end_copying(session.id)
+        self._store.begin_copying(session.id, into)
+        try:
+            yield
+        except BaseException:
+            copies.tidy(session, self.snapshots.names(session.id))
+            raise
+        finally:
+            self._store.end_copying(session.id)
 
     def still(self, source: Session, running: Sequence[str], copy: Callable[[], int]) -> Copied:
         """Let `copy`, which returns bytes, run while what runs of the source stands still."""

@@ -1,7 +1,7 @@
 """Exporter: a session into a file, and a session out of it, here or on another machine."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from simbuilder import __version__
@@ -17,8 +17,6 @@ from simbuilder.sessions.runtime import Data
 from simbuilder.sessions.runtimes import Runtimes
 from simbuilder.sessions.store import SessionStore
 from simbuilder.sessions.view import Report
-
-PACKING = "packing"
 
 
 class Exporter:
@@ -49,7 +47,11 @@ class Exporter:
         """
         if target.exists() or target.is_symlink():
             raise UsageError(f"{target} exists already", "choose another name, or remove it first")
-        with self._manager.locked(session_id, timeout_s) as session, self._packing(session) as work:
+        with (
+            self._manager.locked(session_id, timeout_s) as session,
+            self._copier.copying(session, target.parent),
+        ):
+            work = make_private_folder(self._store.packing(session.id))
             running = self._copier.running(session)
             health = self._runtimes.of(session).probe(session, running, timeout_s)
             copied = self._copier.still(
@@ -107,9 +109,11 @@ class Exporter:
 
             def fill(session: Session) -> Copied:
                 self._emit(Event("begin", "archive", f"reading {source.name}"))
-                with self._packing(session) as work:
-                    archive.read(source, work)
-                    number = ours.copies.unpack(work, Data(session), session.services, self._emit)
+                work = make_private_folder(self._store.packing(session.id))
+                if archive.read(source, work) != known:
+                    raise ArchiveError(f"{source} was changed meanwhile", "try again")
+                number = ours.copies.unpack(work, Data(session), session.services, self._emit)
+                remove_tree(work)
                 copied = Copied(number, 0.0)
                 self._emit(Event("done", "archive", str(copied)))
                 return copied
@@ -117,16 +121,6 @@ class Exporter:
             session, copied = self._copier.add(draft, fill, held)
             report = self._manager.bring_up(session, session.services, timeout_s)
         return report, copied, _differences(known, report)
-
-    @contextmanager
-    def _packing(self, session: Session) -> Iterator[Path]:
-        work = self._store.folder(session.id) / PACKING
-        remove_tree(work)  # of a command that was killed
-        make_private_folder(work)
-        try:
-            yield work
-        finally:
-            remove_tree(work)
 
 
 def graph_of(session: Session) -> str:

@@ -47,12 +47,17 @@ class Registry:
             )
 
     def add(
-        self, draft: Session, held: ExitStack, instead: Callable[[], Session | None] | None = None
+        self,
+        draft: Session,
+        held: ExitStack,
+        instead: Callable[[], Session | None] | None = None,
+        unfinished: bool = False,
     ) -> Session:
         """Reserve ports for a session that has none, and record it; its lock stays with `held`.
 
         If `instead` finds a session, because another command has made it just now, that is
-        returned and nothing is written.
+        returned and nothing is written. An `unfinished` one counts as being removed until that is
+        called off.
         """
         # before the ledger, as everywhere; a command that reaps may look into the new folder
         held.enter_context(self._store.lock(draft.id, REAPERS_S, self._emit))
@@ -65,6 +70,8 @@ class Registry:
                 ports=self._ports.reserve(draft.id),
                 mount=mount_of(Path(draft.folder)),
             )
+            if unfinished:  # before the record, with which it comes to be
+                self._store.begin_removal(draft.id)
             self._store.save(session)
         self._journal.write(Happening.CREATED, session, session.reason)
         return session

@@ -4,7 +4,7 @@ Nothing about pids, flags or containers crosses upward; nothing about ledgers, r
 printing crosses downward. The contract suite is the proof that an implementation keeps it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +91,9 @@ class Copies(Protocol):
 
     def drop(self, data: Data) -> None:
         """Delete a snapshot; absent is fine."""
+
+    def tidy(self, session: Session, snapshots: Collection[str]) -> None:
+        """Finish or remove what a command that died has left; keep no other data than these."""
 
 
 class Runtime(Protocol):

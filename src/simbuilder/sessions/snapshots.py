@@ -53,6 +53,10 @@ class Snapshots:
         paths = folder.glob("*.json") if folder.is_dir() else ()
         return sorted(map(_read, paths), key=lambda s: (s.created_at, s.name))
 
+    def names(self, session_id: str) -> set[str]:
+        """Return the names of a session's snapshots, damaged ones too."""
+        return {path.stem for path in self._folder(session_id).glob("*.json")}
+
     def find(self, session: Session, name: str) -> Snapshot:
         """Return a snapshot. Raises `SessionNotFoundError` if the session has none of that name."""
         known = {snapshot.name: snapshot for snapshot in self.all(session.id)}

@@ -40,6 +40,8 @@ RECORD_FILE = "session.json"
 ENV_FILE = ".env.session"
 REMOVING_FILE = "removing"
 POSTPONED_FILE = "postponed"
+COPYING_FILE = "copying"
+PACKING_FOLDER = "packing"
 
 
 @dataclass(frozen=True)
@@ -169,11 +171,32 @@ class SessionStore:
 
     def call_off_removal(self, session_id: str) -> None:
         """Let a session stay after all, of which nothing was removed yet."""
-        (self.folder(session_id) / REMOVING_FILE).unlink()
+        (self.folder(session_id) / REMOVING_FILE).unlink(missing_ok=True)
 
     def removing(self, session_id: str) -> bool:
         """True if a removal of the session has begun; from then on it can only be finished."""
         return os.path.lexists(self.folder(session_id) / REMOVING_FILE)
+
+    def packing(self, session_id: str) -> Path:
+        """Return a folder for what is packed or unpacked; it goes when copying ends."""
+        return self.folder(session_id) / PACKING_FOLDER
+
+    def begin_copying(self, session_id: str, into: Path | None = None) -> None:
+        """Write down that copies of the session are made, and into which folder a file of them."""
+        write_atomic(self.folder(session_id) / COPYING_FILE, str(into or ""))
+
+    def end_copying(self, session_id: str) -> None:
+        """Remove what was in between; after a killed command also the file it began."""
+        path = self.folder(session_id) / COPYING_FILE
+        remove_tree(self.packing(session_id))
+        with suppress(OSError, ValueError):  # not there, or not written by us
+            if into := read_private(path):
+                sweep(Path(into))
+        path.unlink(missing_ok=True)
+
+    def copying(self, session_id: str) -> bool:
+        """True if copies of the session are made, or were when the command that did it died."""
+        return os.path.lexists(self.folder(session_id) / COPYING_FILE)
 
     def postpone(self, session_id: str) -> None:
         """Write down that the session should go and could not, just now."""
@@ -191,9 +214,10 @@ class SessionStore:
     def leftovers(self) -> list[str]:
         """Return the ids of folders that an interrupted command left: no record, or half gone.
 
-        Those that a command is working on right now are among them.
+        Or with half a copy. Those that a command is working on right now are among them.
         """
-        return [i for i in self.ids() if self.removing(i) or not self.recorded(i)]
+        left = (self.removing, self.copying)
+        return [i for i in self.ids() if not self.recorded(i) or any(is_so(i) for is_so in left)]
 
     def load_all(self) -> tuple[list[Session], list[Broken]]:
         """Return the sessions, oldest first, and the records that cannot be used."""

@@ -11,7 +11,7 @@ place: who dies meanwhile is finished by the next start (`settle`).
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,9 +32,10 @@ _SWAPPING = "swapping"
 _SETTLE_S = 0.15
 """NATS (2.15) writes the position of a consumer at most ten times a second; messages at once."""
 
-_HELD_WITHIN_S = 5.0
+_HELD_WITHIN_S = 20.0  # it writes as much as it has
 _POLL_S = 0.001
 _TELL_EVERY_S = 1.0
+_AGAIN = "nothing was copied; try again"
 
 
 class LocalCopies:
@@ -51,13 +52,13 @@ class LocalCopies:
     def held(self, session: Session, services: Sequence[str]) -> Iterator[float]:
         """Let Azurite write down what it has in memory and wait (see `azurite_hold.mjs`).
 
-        The others are stopped where they are: what they acknowledged, the system has by then.
+        Then all are stopped where they are: what the others acknowledged, the system has by then.
+        Raises `NotHeldError` in the end, too, if somebody let one of them go on meanwhile.
         """
         marks = {process.mark_of(session.id, service, self._root): service for service in services}
         running = [item for item in process.marked() if item.mark in marks]
         ours = [item for item in running if marks[item.mark] == "azurite"]
         azurite = [item for item in ours if item.pid != item.group]
-        others = [item for item in running if item not in ours]
         told = {machine.variable_of(item, "SIMBUILDER_HELD") for item in azurite}
         if "" in told:
             raise NotHeldError(
@@ -66,26 +67,29 @@ class LocalCopies:
             )
         held = Path(told.pop()) if told else self._root / HELD
         held.unlink(missing_ok=True)
-        if others:
+        if len(ours) < len(running):
             time.sleep(_SETTLE_S)
-        groups = sorted({item.group for item in (*azurite, *others)})
-        with freeze.released_at_the_end(groups, held):
+        with freeze.released_at_the_end(sorted({item.group for item in running}), held):
             began = time.monotonic()
-            freeze.nudge(azurite, signal.SIGUSR2)
             try:
-                freeze.freeze(others)
+                freeze.nudge(azurite, signal.SIGUSR2)
                 _wait_for(held if azurite else None)
+                freeze.freeze(running)
             except TimeoutError as error:
-                raise NotHeldError(f"{error}", "nothing was copied; try again") from None
+                raise NotHeldError(f"{error}", _AGAIN) from None
             yield began
+            if not freeze.still(running):
+                raise NotHeldError("somebody let a server go on while it was copied", _AGAIN)
 
     def copy(self, source: Data, target: Data, services: Sequence[str], emit: EventSink) -> int:
         """See `Copies.copy`."""
+        self.settle(source.session)
         places = {s: self._place(source, s) for s in services}
         return self._fill(places, target, source.session.id != target.session.id, emit)
 
     def pack(self, source: Data, services: Sequence[str], folder: Path, emit: EventSink) -> int:
         """See `Copies.pack`."""
+        self.settle(source.session)
         places = {s: (self._place(source, s), folder / s) for s in services}
         done = _copy_all(places, emit)
         for _, copy in places.values():
@@ -99,7 +103,7 @@ class LocalCopies:
     def adopt(self, session: Session) -> None:
         """See `Copies.adopt`."""
         (self._root / session.id / _SWAPPING).touch(0o600)
-        self.settle(session.id)
+        self.settle(session)
 
     def drop(self, data: Data) -> None:
         """See `Copies.drop`."""
@@ -107,9 +111,18 @@ class LocalCopies:
         remove_tree(folder / data.snapshot)
         remove_if_empty(folder)
 
-    def settle(self, session_id: str) -> None:
+    def tidy(self, session: Session, snapshots: Collection[str]) -> None:
+        """See `Copies.tidy`."""
+        self.settle(session)
+        folder = self._root / session.id / SNAPSHOTS
+        for place in [*folder.iterdir()] if folder.is_dir() else ():
+            if place.name not in snapshots:
+                remove_tree(place)
+        remove_if_empty(folder)
+
+    def settle(self, session: Session) -> None:
         """Finish what `adopt` began; remove what else a command that died has left."""
-        home = self._root / session_id
+        home = self._root / session.id
         swapping = home / _SWAPPING
         if swapping.exists():
             for copy in sorted(home.glob("*/data.copying")):
@@ -128,7 +141,7 @@ class LocalCopies:
     def _fill(
         self, places: Mapping[str, Path], target: Data, foreign: bool, emit: EventSink
     ) -> int:
-        self.settle(target.session.id)
+        self.settle(target.session)
         home = make_private_folder(self._root / target.session.id)
         if target.snapshot:
             whole = make_private_folder(home / SNAPSHOTS) / f"{target.snapshot}.copying"
@@ -144,7 +157,7 @@ class LocalCopies:
                 remove_tree(whole.with_suffix(""))
                 whole.rename(whole.with_suffix(""))
         except BaseException:
-            self.settle(target.session.id)
+            self.settle(target.session)
             raise
         return done
 

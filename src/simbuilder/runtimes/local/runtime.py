@@ -187,7 +187,7 @@ class LocalRuntime:
         """Launch all, then wait for each in a thread of its own; Ctrl-C ends the waiting."""
         from concurrent.futures import ThreadPoolExecutor
 
-        self.copies.settle(session.id)
+        self.copies.settle(session)
         deadline = time.monotonic() + timeout_s
         cancelled = threading.Event()
         ends.write(self._root / session.id, session)
