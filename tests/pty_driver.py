@@ -1,10 +1,13 @@
 """A terminal of our own, with somebody who types."""
 
+import fcntl
 import os
 import pty
 import re
 import select
 import signal
+import struct
+import termios
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -20,12 +23,16 @@ WHERE_IS_THE_CURSOR, IN_THE_CORNER = b"\x1b[6n", b"\x1b[1;1R"
 class Terminal:
     """A program in a session of its own, which controls a terminal, as after signing in."""
 
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self, argv: Sequence[str], env: Mapping[str, str], folder: Path, columns: int = 80
+    ) -> None:
         self.pid, self._master = pty.fork()
         if not self.pid:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
             os.chdir(folder)
-            os.execvpe(argv[0], argv, dict(env))
-        self.drawn = ""
+            # which would beat the terminal's own width
+            os.execvpe(argv[0], argv, {k: v for k, v in env.items() if k != "COLUMNS"})
+        self.raw = self.drawn = ""
         self._seen = 0
 
     def __enter__(self) -> Self:
@@ -37,10 +44,16 @@ class Terminal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with suppress(ProcessLookupError, ChildProcessError):
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-        os.close(self._master)
+        with suppress(ChildProcessError):  # it has ended, and its pid may be another's by now
+            if os.waitpid(self.pid, os.WNOHANG) == (0, 0):
+                os.kill(self.pid, signal.SIGKILL)
+                os.waitpid(self.pid, 0)
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close the terminal, as a window is closed."""
+        with suppress(OSError):
+            os.close(self._master)
 
     def type(self, keys: str | bytes) -> None:
         os.write(self._master, keys.encode() if isinstance(keys, str) else keys)
@@ -58,6 +71,10 @@ class Terminal:
         """Read on to the end; return the exit status."""
         while self._read():
             pass
+        return self.waited()
+
+    def waited(self) -> int:
+        """Return the exit status, once there is one."""
         _, status = os.waitpid(self.pid, 0)
         return os.waitstatus_to_exitcode(status)
 
@@ -70,5 +87,7 @@ class Terminal:
             return False
         if WHERE_IS_THE_CURSOR in chunk:
             self.type(IN_THE_CORNER)
-        self.drawn += SEQUENCE.sub("", chunk.decode("utf-8", "replace")).replace("\r", "")
+        text = chunk.decode("utf-8", "replace")
+        self.raw += text
+        self.drawn += SEQUENCE.sub("", text).replace("\r", "")
         return bool(chunk)

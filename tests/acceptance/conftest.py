@@ -76,11 +76,10 @@ class Cli:
             [COMMAND, *args],
             cwd=self.folder,
             env=self.env,
-            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            **more,
+            **{"stdin": subprocess.DEVNULL, **more},
         )
 
     def variables(self) -> dict[str, str]:

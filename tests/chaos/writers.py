@@ -2,7 +2,8 @@
 
 Each writes the numbers 1, 2, 3, ... in its own way, one after the other, and can read back from any
 session how far it came there. Whatever is missing before that, or half there, is an
-`AssertionError`. They know an env file and the vendors' libraries; no retries, so that every refusal is seen.
+`AssertionError`. They know an env file and the libraries of the vendors, and never try again, so that
+every refusal is seen.
 """
 
 import asyncio

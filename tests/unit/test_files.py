@@ -9,10 +9,12 @@ from simbuilder.scaffolding.exceptions import BusyError
 from simbuilder.scaffolding.files import (
     folder_lock,
     make_private_folder,
+    mount_of,
     read_private,
     remove_if_empty,
     remove_tree,
     sweep,
+    vanished,
     write_atomic,
 )
 
@@ -147,3 +149,15 @@ def test_a_lock_survives_the_removal_of_its_folder(tmp_path: Path) -> None:
     thread.join()
     assert inside == [remade]
     assert not folder.exists()
+
+
+def test_a_folder_is_gone_only_where_what_it_lay_on_is_there(tmp_path: Path) -> None:
+    mount = mount_of(tmp_path)
+    assert tmp_path.is_relative_to(mount)
+    assert not vanished(tmp_path, mount)
+    assert vanished(tmp_path / "worktree", mount)
+    assert vanished(tmp_path / "gone" / "worktree", mount)
+    assert not vanished(tmp_path / "worktree", str(tmp_path / "unplugged"))
+    assert not vanished(tmp_path / "worktree", "")
+    (tmp_path / "file").touch()
+    assert vanished(tmp_path / "file" / "worktree", mount)

@@ -40,7 +40,7 @@ _KEYS = (
     ("s", "start what of it is not running"),
     ("x", "stop it; data and ports stay"),
     ("f", "fork it: make another one that holds the same"),
-    ("c", "clean it up: remove it and all that is its own, after a question"),
+    ("c", "clean it up: remove it and all its own; asks first"),
     ("l, Enter", "follow its logs; Esc leads back"),
     ("q, Ctrl-C", "quit; whatever was begun goes on"),
 )
@@ -256,7 +256,7 @@ class WatchApp(App[int]):
         self._close_messages_no_wait()
 
 
-_REALLY = "Remove {}? Its servers, data, ports, env files and record go for good."
+_REALLY = "Remove {}: servers, data, ports, env files and record?"
 
 
 def _log(line: LogLine | str) -> str:

@@ -7,8 +7,8 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen, Screen
-from textual.widgets import Footer, Input, Log, Static
+from textual.screen import ModalScreen
+from textual.widgets import Footer, Input, RichLog, Static
 
 from simbuilder.cli.watching.cells import LEGEND
 
@@ -83,7 +83,7 @@ class Help(ModalScreen[None]):
         self.dismiss(None)
 
 
-class Logs(Screen[None]):
+class Logs(ModalScreen[None]):
     """Shows the logs of a session, and what is added to them.
 
     `news` returns what has come since the last time; it must not wait.
@@ -99,18 +99,19 @@ class Logs(Screen[None]):
     def compose(self) -> ComposeResult:
         """Fill the screen."""
         yield Static(Text(self._title), id="title")
-        yield Log(max_lines=5000)
+        yield RichLog(max_lines=5000, wrap=True, markup=False, highlight=False, min_width=20)
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         """Begin to read."""
-        self.query_one(Log).focus()
+        self.query_one(RichLog).focus()
         self.set_interval(0.5, self._read)
         self._read()
 
     def _read(self) -> None:
-        if lines := self._news():
-            self.query_one(Log).write_lines(lines)
+        log = self.query_one(RichLog)
+        for line in self._news():
+            log.write(Text(line))
 
     def action_back(self) -> None:
         """Close."""

@@ -1,0 +1,158 @@
+"""Commands that copy a session, broken off: killed at their effects and at any moment, interrupted.
+
+The source runs on, nothing half-made is there after the next command, and a restore is done or not.
+"""
+
+import random
+import signal
+import time
+from itertools import count
+from pathlib import Path
+
+import psutil
+import pytest
+
+from simbuilder.scaffolding import process
+from tests.acceptance import clients
+from tests.acceptance.conftest import Cli
+from tests.chaos.conftest import Amount
+from tests.chaos.world import NATS, World
+
+pytestmark = pytest.mark.timeout(3600)
+
+START = "--start-containers"
+BROKEN_OFF = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)
+ACTS = ("fork", "save", "restore", "delete", "export", "import")
+_numbers = count(1)
+
+
+class Scene:
+    """A session that runs and has a snapshot, and a file that holds it."""
+
+    def __init__(self, world: World, *services: str) -> None:
+        self.world = world
+        made = world.run("session", "create", START, *services, "--json")
+        assert made.status == 0, made.out
+        self.id = str(made.data()["session"]["id"])
+        self.env = world.cli.variables()
+        self.file = world.cli.home / "lab.simbuilder"
+        self.file.unlink(missing_ok=True)
+        clients.bus_write(self.env, "early")
+        for words in (("snapshot", "save", "kept"), ("export", str(self.file))):
+            assert world.run("session", *words).status == 0
+        clients.bus_write(self.env, "late")
+
+    def command(self, act: str) -> tuple[str, ...]:
+        new = self.world.cli.home / f"new{next(_numbers)}.simbuilder"
+        words = {
+            "fork": ("fork", self.id),
+            "save": ("snapshot", "save", "other", self.id),
+            "restore": ("snapshot", "restore", "kept", self.id),
+            "delete": ("snapshot", "delete", "kept", self.id),
+            "export": ("export", str(new), self.id),
+            "import": ("import", str(self.file)),
+        }
+        return ("session", *words[act])
+
+    def judge(self, act: str) -> None:
+        """Check all that must hold however a command ended."""
+        expect = self.world.judge.expect
+        began = time.monotonic()
+        if act != "restore":
+            clients.bus_write(self.env, "after")
+        waited = time.monotonic() - began
+        expect("foreign", waited < (2 if self.world.runtime == "local" else 6), f"{waited} s")
+        found = self.world.sessions(whole=False)
+        if self.world.runtime == "local":
+            self._nothing_half_made()
+        for session in found:
+            if session["id"] != self.id and session["state"] != "removing":
+                expect("lost writes", self._holds(session) == _made(act), "a half-made session")
+        texts = self._holds(next(s for s in found if s["id"] == self.id))
+        if act == "restore":
+            expect("lost writes", texts in ({"early"}, {"early", "late"}), texts)
+        else:
+            expect("lost writes", texts == {"early", "late", "after"}, texts)
+        if act == "delete":
+            return
+        done = self.world.run("session", "snapshot", "restore", "kept", self.id, "--json")
+        expect("lies", done.status == 0, done.out)
+        texts = clients.bus_read(self.env, "last")
+        expect("lost writes", texts == {"early"}, texts)
+
+    def _holds(self, session: dict[str, object]) -> set[str]:
+        done = self.world.run("session", "start", str(session["id"]), "--json")
+        self.world.judge.expect("lies", done.status == 0, done.out)
+        file = Path(done.data()["session"]["env_file"])
+        return clients.bus_read(_variables(file), f"reader{next(_numbers)}")
+
+    def _nothing_half_made(self) -> None:
+        state, home = self.world.cli.state, self.world.cli.home
+        names = ("copying", "packing", "swapping", "removing")
+        paths = [*state.rglob("*"), *home.glob(".*"), *home.glob("*")]
+        ends = (".copying", ".simbuilder-tmp")
+        left = [str(p) for p in paths if p.name in names or p.name.endswith(ends)]
+        papers = {p.stem for p in state.glob(f"sessions/{self.id}/snapshots/*.json")}
+        data = {p.name for p in state.glob(f"local/{self.id}/snapshots/*")}
+        expect = self.world.judge.expect
+        expect("leaks", not left, left)
+        expect("leaks", papers == data, (papers, data))
+        ours = [i for i in process.marked() if i.mark.startswith(self.id)]
+        stopped = [i.mark for i in ours if psutil.Process(i.pid).status() == psutil.STATUS_STOPPED]
+        expect("foreign", not stopped, stopped)
+
+    def end(self) -> None:
+        self.world.cleaned()
+        self.file.unlink()
+        for file in self.world.cli.home.glob("new*.simbuilder"):
+            file.unlink()
+
+
+def _made(act: str) -> set[str]:
+    return {"early"} if act == "import" else {"early", "late"}
+
+
+def _variables(file: Path) -> dict[str, str]:
+    from simbuilder.scaffolding import dotenv
+
+    return dotenv.parse(file.read_text())[0]
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_killed_at_an_effect(cli: Cli, act: str, rng: random.Random, amount: Amount) -> None:
+    world = World(cli, "local", f"killed in {act}")
+    scene = Scene(world, *NATS)
+    total = world.effects(*scene.command(act))
+    scene.end()
+    for at in amount.turns(rng.sample(range(1, total + 1), total), 2):
+        scene = Scene(world, *NATS)
+        if world.dies(at, *scene.command(act)):
+            world.judge.fault()
+        scene.judge(act)
+        scene.end()
+    world.kept()
+
+
+@pytest.mark.parametrize("runtime", ["local", "docker"])
+def test_broken_off_at_any_moment(
+    request: pytest.FixtureRequest, runtime: str, rng: random.Random, amount: Amount
+) -> None:
+    """With Azurite, too, which has to be let go in another way."""
+    cli: Cli = request.getfixturevalue("cli" if runtime == "local" else "docked")
+    world = World(cli, runtime, "copying broken off at any moment")
+    turns = [(act, sign) for act in ACTS for sign in BROKEN_OFF]
+    rng.shuffle(turns)
+    for act, sign in amount.turns(turns * 100, 3 if runtime == "local" else 2):
+        scene = Scene(world, "--services", "nats,azurite")
+        running = cli.popen(*scene.command(act))
+        time.sleep(rng.uniform(0.1, 0.8 if runtime == "local" else 4))
+        running.send_signal(sign)
+        _, err = running.communicate(timeout=60)
+        world.judge.expect("tracebacks", "Traceback" not in err, err)
+        if running.returncode != 0:
+            world.judge.fault()
+            told = {signal.SIGKILL: -9, signal.SIGINT: 130, signal.SIGTERM: 143}[sign]
+            world.judge.expect("lies", running.returncode in (told, -sign), (sign, err))
+        scene.judge(act)
+        scene.end()
+    world.kept()
