@@ -3,6 +3,7 @@
 The source runs on, nothing half-made is there after the next command, and a restore is done or not.
 """
 
+import os
 import random
 import signal
 import time
@@ -12,17 +13,19 @@ from pathlib import Path
 import psutil
 import pytest
 
-from simbuilder.scaffolding import process
+from simbuilder.scaffolding import dotenv, process
+from simbuilder.scaffolding.files import folder_lock
 from tests.acceptance import clients
 from tests.acceptance.conftest import Cli
 from tests.chaos.conftest import Amount
+from tests.chaos.test_machine import small_disk
 from tests.chaos.world import NATS, World
 
 pytestmark = pytest.mark.timeout(3600)
 
 START = "--start-containers"
 BROKEN_OFF = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)
-ACTS = ("fork", "save", "restore", "delete", "export", "import")
+ACTS = ("fork", "restore", "save", "export", "import", "delete")
 _numbers = count(1)
 
 
@@ -67,8 +70,8 @@ class Scene:
             self._nothing_half_made()
         for session in found:
             if session["id"] != self.id and session["state"] != "removing":
-                expect("lost writes", self._holds(session) == _made(act), "a half-made session")
-        texts = self._holds(next(s for s in found if s["id"] == self.id))
+                expect("lost writes", self.holds(session) == _made(act), "a half-made session")
+        texts = self.holds(next(s for s in found if s["id"] == self.id))
         if act == "restore":
             expect("lost writes", texts in ({"early"}, {"early", "late"}), texts)
         else:
@@ -80,11 +83,11 @@ class Scene:
         texts = clients.bus_read(self.env, "last")
         expect("lost writes", texts == {"early"}, texts)
 
-    def _holds(self, session: dict[str, object]) -> set[str]:
+    def holds(self, session: dict[str, object]) -> set[str]:
         done = self.world.run("session", "start", str(session["id"]), "--json")
         self.world.judge.expect("lies", done.status == 0, done.out)
         file = Path(done.data()["session"]["env_file"])
-        return clients.bus_read(_variables(file), f"reader{next(_numbers)}")
+        return clients.bus_read(dotenv.parse(file.read_text())[0], f"reader{next(_numbers)}")
 
     def _nothing_half_made(self) -> None:
         state, home = self.world.cli.state, self.world.cli.home
@@ -112,21 +115,16 @@ def _made(act: str) -> set[str]:
     return {"early"} if act == "import" else {"early", "late"}
 
 
-def _variables(file: Path) -> dict[str, str]:
-    from simbuilder.scaffolding import dotenv
-
-    return dotenv.parse(file.read_text())[0]
-
-
-@pytest.mark.parametrize("act", ACTS)
-def test_killed_at_an_effect(cli: Cli, act: str, rng: random.Random, amount: Amount) -> None:
-    world = World(cli, "local", f"killed in {act}")
-    scene = Scene(world, *NATS)
-    total = world.effects(*scene.command(act))
-    scene.end()
-    for at in amount.turns(rng.sample(range(1, total + 1), total), 2):
+def test_killed_at_an_effect(cli: Cli, rng: random.Random, amount: Amount) -> None:
+    world = World(cli, "local", "copying killed at an effect")
+    effects: dict[str, int] = {}
+    for act in amount.turns(ACTS * 1000, 3):
         scene = Scene(world, *NATS)
-        if world.dies(at, *scene.command(act)):
+        if act not in effects:
+            effects[act] = world.effects(*scene.command(act))
+            scene.end()
+            scene = Scene(world, *NATS)
+        if world.dies(rng.randint(1, effects[act]), *scene.command(act)):
             world.judge.fault()
         scene.judge(act)
         scene.end()
@@ -156,3 +154,82 @@ def test_broken_off_at_any_moment(
         scene.judge(act)
         scene.end()
     world.kept()
+
+
+def test_forks_of_sessions_that_are_not_well(cli: Cli) -> None:
+    world = World(cli, "local", "fork of a session that is not well")
+    scene = Scene(world, "--services", "nats,azurite")
+    expect = world.judge.expect
+
+    def forks(state: str, number: int = 1) -> None:
+        world.judge.fault()
+        running = [cli.popen(*scene.command("fork"), "--json") for _ in range(number)]
+        for one in running:
+            out, err = one.communicate(timeout=60)
+            expect("lies", one.returncode == 0, (out, err))
+        known = {s["id"]: s for s in world.sessions()}
+        expect("foreign", known.pop(scene.id)["state"] == state, state)
+        expect("lies", len(known) == number, known)
+        for session in known.values():
+            expect("lost writes", scene.holds(session) == {"early", "late"}, session)
+            assert world.run("session", "cleanup", session["id"]).status == 0
+
+    assert world.run("session", "stop").status == 0
+    forks("stopped")
+    assert world.run("session", "start").status == 0
+    forks("running", 2)
+    ours = [i for i in process.marked() if i.mark.startswith(f"{scene.id}:nats")]
+    for item in ours:
+        psutil.Process(item.pid).kill()
+    forks("degraded")
+
+    with folder_lock(cli.state / "sessions" / scene.id, 1, "it"):
+        said = world.run(*scene.command("fork"), "--timeout", "1", "--json")
+    expect("lies", said.envelope()["problems"][0]["code"] == "busy", said.out)
+    (cli.state / "sessions" / scene.id / "removing").touch(0o600)
+    said = world.run(*scene.command("fork"), "--json")
+    expect("lies", said.status != 0, said.out)
+    scene.end()
+    world.kept()
+
+
+def test_copying_on_a_disk_that_is_full(cli: Cli, request: pytest.FixtureRequest) -> None:
+    world = World(cli, "local", "copying on a full disk")
+    assert world.run("session", "cleanup", world.bystander).status == 0
+    with small_disk(cli.home / "disk", request, "size=48m") as disk:
+        cli.env["SIMBUILDER_STATE_DIR"] = str(disk / "state")
+        made = world.cli("session", "create", START, *NATS, "--json")
+        assert made.status == 0, made.out
+        one, env = made.data()["session"]["id"], world.cli.variables()
+        clients.bus_write(env, "early")
+        clients.bus_write(env, "x" * 900_000)
+        clients.bus_write(env, "y" * 900_000)
+        assert world.run("session", "snapshot", "save", "kept").status == 0
+        clients.bus_write(env, "late")
+        before = clients.bus_read(env, "before")
+        file = cli.home / "lab.simbuilder"
+        acts = (("fork",), ("snapshot", "save", "b"), ("snapshot", "restore", "kept"))
+        for words in (*acts, ("export", str(file))):
+            ballast = disk / "ballast"
+            free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
+            ballast.write_bytes(bytes(free - (1 << 20)))
+            world.judge.fault()
+            said = world.run("session", *words, "--json")
+            world.judge.expect("lies", said.status == 1, (words, said.out))
+            told = said.envelope()["problems"][0]["message"]
+            world.judge.expect("lies", "disk is full" in told, told)
+            ballast.unlink()
+            listed = world.run("session", "list", "--json").data()["sessions"]
+            states = [(s["id"], s["state"]) for s in listed]
+            world.judge.expect("leaks", states == [(one, "running")], (words, states))
+            papers = world.run("session", "snapshot", "list", "--json").data()["snapshots"]
+            world.judge.expect("leaks", [p["name"] for p in papers] == ["kept"], papers)
+            left = [str(p) for p in disk.rglob("*") if p.name in ("copying", "packing")]
+            left += [str(p) for p in disk.rglob("*.copying")]
+            world.judge.expect("leaks", not left, left)
+            found = clients.bus_read(env, f"after{next(_numbers)}")
+            world.judge.expect("lost writes", found == before, words)
+        assert not file.exists()
+        for words in acts:
+            assert world.run("session", *words).status == 0
+        assert world.run("session", "cleanup", "--all", "--yes").status == 0

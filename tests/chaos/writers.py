@@ -2,7 +2,7 @@
 
 Each writes the numbers 1, 2, 3, ... in its own way, one after the other, and can read back from any
 session how far it came there. Whatever is missing before that, or half there, is an
-`AssertionError`. They know an env file and the libraries of the vendors, and never try again, so that
+`AssertionError`. They know an env file and the libraries of the vendors, and never try again:
 every refusal is seen.
 """
 
@@ -219,7 +219,7 @@ class Position(_Bus):
     def read(self) -> int:
         info = self.do(self._stream.consumer_info("work", "worker"))
         assert info.ack_floor is not None
-        return info.ack_floor.stream_seq
+        return int(info.ack_floor.stream_seq)
 
     def goes_on(self) -> int:
         """Return the number that the consumer is given next."""

@@ -9,25 +9,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import nats
 import pytest
 from neo4j import GraphDatabase
 
 from simbuilder.composition import new_secret
-from simbuilder.runtimes import volumes
 from simbuilder.runtimes.canaries import RealCanaries
 from simbuilder.runtimes.compose import ComposeRuntime
 from simbuilder.runtimes.engine import Engine
 from simbuilder.runtimes.holding import node_options
+from simbuilder.runtimes.project import COMPOSE_FILE
 from simbuilder.runtimes.volumes import VolumeCopies
 from simbuilder.runtimes.workers import Workers, mount
 from simbuilder.scaffolding.exceptions import EngineError, NotHeldError
 from simbuilder.sessions import envfile
-from simbuilder.sessions.model import Session
+from simbuilder.sessions.model import Session, to_record
 from simbuilder.sessions.runtime import Data
 from tests.acceptance.docker import docker, inspect, left_of
 from tests.contract.test_runtime import SERVICES, Case, compose_case
@@ -87,11 +88,12 @@ def until(true: Callable[[], bool], timeout_s: float) -> float:
 # --- what is in a copy -------------------------------------------------------------------------
 
 
-def graph(one: Session, query: Any) -> list[Any]:
+def graph(one: Session, query: LiteralString) -> list[list[Any]]:
     env = envfile.variables(one)
     auth = (env["NEO4J_USER"], env["NEO4J_PASSWORD"])
     with GraphDatabase.driver(env["NEO4J_URI"], auth=auth) as driver:
-        return [record.values() for record in driver.execute_query(query).records]
+        records, _, _ = driver.execute_query(query)
+        return [record.values() for record in records]
 
 
 async def _consume(one: Session, publish: int) -> list[str]:
@@ -169,21 +171,236 @@ def alike(source: Session, fork: Session) -> None:
 
 # --- who holds and dies ------------------------------------------------------------------------
 
-HOLD = """
-import sys, time
+HOLDER = """
+import json, sys, time
 from pathlib import Path
-sys.path.insert(0, {here!r})
 from simbuilder.runtimes.compose import ComposeRuntime
 from simbuilder.scaffolding.environment import CONTAINERS
 from simbuilder.sessions.model import from_record
 from simbuilder.sessions.runtime import Data
-import json
-source, target, settings = map(json.loads, sys.argv[2:])
-copies = ComposeRuntime(Path(sys.argv[1]), CONTAINERS | settings, owner=sys.argv[1]).copies
-source = from_record(source)
+
+root, record, snapshot, *named = sys.argv[1:]
+images = dict(name.split("=", 1) for name in named)
+source = from_record(json.loads(Path(record).read_text()))
+copies = ComposeRuntime(Path(root), CONTAINERS | images, owner=root).copies
 with copies.held(source, source.services):
-    if target is not None:
-        copies.copy(Data(source), Data(source, target), source.services, print)
     print("held", flush=True)
+    if snapshot:
+        copies.copy(Data(source), Data(source, snapshot), source.services, print)
     time.sleep(60)
 """
+
+
+@contextmanager
+def holder(
+    case: Case, source: Session, folder: Path, snapshot: str = "", path: str = ""
+) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the session, and copies it to a snapshot."""
+    record = folder / "record.json"
+    record.write_text(json.dumps(to_record(source)))
+    named = [f"{name}={image}" for name, image in settings(case).items()]
+    argv = [sys.executable, "-c", HOLDER, case.owner, str(record), snapshot, *named]
+    env = os.environ | ({"PATH": f"{path}:{os.environ['PATH']}"} if path else {})
+    with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "held\n"
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT], ids=lambda sign: sign.name)
+def test_whoever_holds_and_dies_lets_go(
+    case: Case, source: Session, tmp_path: Path, sign: signal.Signals
+) -> None:
+    with holder(case, source, tmp_path) as process:
+        assert states(source) == {"paused"}
+        process.send_signal(sign)
+        assert until(lambda: states(source) == {"running"}, 10) < 3
+        began = time.monotonic()
+        canaries.found(source, "azurite")
+        assert time.monotonic() - began < 5  # by itself it would go on after a minute
+
+
+def test_what_a_copy_does_after_its_command_is_not_believed(
+    case: Case, source: Session, tmp_path: Path
+) -> None:
+    shim = tmp_path / "docker"
+    killing = 'case "$1" in run) kill -9 $PPID ;; esac'
+    shim.write_text(f'#!/bin/sh\n{killing}\nexec {shutil.which("docker")} "$@"\n')
+    shim.chmod(0o755)
+    with holder(case, source, tmp_path, "torn", str(tmp_path)) as process:
+        assert process.wait(20) == -signal.SIGKILL
+        until(lambda: states(source) == {"running"}, 10)
+    with pytest.raises(EngineError, match="gone"):
+        copies_of(case).copy(Data(source, "torn"), Data(source), SERVICES, print)
+    copies_of(case).settle(source)
+    with copies_of(case).held(source, SERVICES):
+        copies_of(case).copy(Data(source), Data(source, "torn"), SERVICES, print)
+    assert len(snapshots(source)) == 1
+    assert workers(source) == []
+    copies_of(case).drop(Data(source, "torn"))
+    assert snapshots(source) == []
+
+
+def snapshots(one: Session) -> list[str]:
+    shown = docker("volume", "ls", "-q", "--filter", f"label=io.simbuilder.session={one.id}")
+    return [name for name in shown.split() if "_snapshot-" in name]
+
+
+def workers(one: Session) -> list[str]:
+    name = f"name={one.project}-copying"
+    return docker("ps", "--all", "--quiet", "--filter", name).split()
+
+
+# --- what cannot be held, and what stays as it was ---------------------------------------------
+
+
+def test_servers_go_on_when_something_goes_wrong_meanwhile(case: Case, source: Session) -> None:
+    with pytest.raises(ZeroDivisionError), copies_of(case).held(source, SERVICES):
+        raise ZeroDivisionError
+    assert states(source) == {"running"}
+    with (
+        pytest.raises(NotHeldError, match="did not stand still to the end"),
+        copies_of(case).held(source, SERVICES),
+    ):
+        docker("unpause", f"{source.project}-nats-1")
+    assert states(source) == {"running"}
+
+
+def test_what_somebody_else_has_paused_stays_so(case: Case, source: Session) -> None:
+    name = f"{source.project}-nats-1"
+    docker("pause", name)
+    try:
+        with copies_of(case).held(source, SERVICES):
+            assert states(source) == {"paused"}
+        assert inspect("inspect", name)[0]["State"]["Status"] == "paused"
+    finally:
+        docker("unpause", name)
+    name = f"{source.project}-azurite-1"
+    docker("pause", name)
+    try:
+        with (
+            pytest.raises(NotHeldError, match="in memory"),
+            copies_of(case).held(source, SERVICES),
+        ):
+            pytest.fail("its index is in no file")
+    finally:
+        docker("unpause", name)
+
+
+def test_an_azurite_without_the_hook_is_refused(
+    case: Case, source: Session, tmp_path: Path
+) -> None:
+    name = f"{source.project}-azurite-1"
+    given = inspect("inspect", name)[0]["Config"]["Env"]
+    assert f"NODE_OPTIONS={node_options()}" in given
+    by_hand = tmp_path / ".env.session"
+    images = "".join(f"{s.upper()}_IMAGE={docker_image(source, s)}\n" for s in SERVICES)
+    by_hand.write_text(envfile.render(source) + images)
+    given = ["compose", "--file", str(COMPOSE_FILE), "--env-file", str(by_hand)]
+    docker(*given, "-p", source.project, "up", "-d", "--pull", "never", "azurite")
+    until(lambda: case.runtime.probe(source, ["azurite"], 1)["azurite"].ready, 30)
+    with (
+        pytest.raises(NotHeldError, match="older version") as caught,
+        copies_of(case).held(source, SERVICES),
+    ):
+        pytest.fail("nothing can hold it")
+    assert "start it" in caught.value.hint
+    assert states(source) == {"running"}
+    case.runtime.stop(source.id, ["azurite"])
+    case.runtime.start(source, ["azurite"], 60, print)
+    with copies_of(case).held(source, SERVICES):
+        assert states(source) == {"paused"}
+
+
+def docker_image(one: Session, service: str) -> str:
+    return str(inspect("inspect", f"{one.project}-{service}-1")[0]["Config"]["Image"])
+
+
+# --- copies take their places whole, or not at all ----------------------------------------------
+
+
+@pytest.fixture
+def never(case: Case) -> Session:
+    """A session that was never started: what is in its volumes is for us to say."""
+    return new(case)
+
+
+def written(folder: Path, text: str) -> Path:
+    for service in SERVICES:
+        for name in ("file", ".hidden", "deep/er/file"):
+            path = folder / text / service / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"{text} {service} {name}")
+    return folder / text
+
+
+def read(folder: Path) -> dict[str, str]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_text() for path in files}
+
+
+def kept(case: Case, one: Session, folder: Path) -> dict[str, str]:
+    """What the session has now."""
+    shutil.rmtree(folder, ignore_errors=True)
+    copies_of(case).pack(Data(one), SERVICES, folder, print)
+    return read(folder)
+
+
+def test_whoever_dies_has_copied_all_or_nothing(case: Case, never: Session, tmp_path: Path) -> None:
+    copies, seen = copies_of(case), tmp_path / "seen"
+    old, new_ = written(tmp_path, "old"), written(tmp_path, "new")
+    copies.unpack(old, Data(never), SERVICES, print)
+    copies.adopt(never)
+    assert kept(case, never, seen) == read(old)
+    copies.unpack(new_, Data(never), SERVICES, print)
+    copies.settle(never)  # as the next start does, if we have died before `adopt`
+    assert kept(case, never, seen) == read(old)
+
+    copies.unpack(new_, Data(never), SERVICES, print)
+    home = Path(case.owner) / never.id
+    (home / "copying").rename(home / "swapping")
+    halfway = (
+        "find . -mindepth 1 -maxdepth 1 ! -name .copying -exec rm -rf {} + && "
+        "mv .copying .moving && mv .moving/file ."
+    )
+    graph_volume = f"{never.project}_neo4j-data"
+    at_work = Workers(Engine(), never, settings(case))
+    at_work.run([mount(graph_volume)], f"cd /{graph_volume} && {halfway}")
+    left = ("--name", f"{never.project}-copying", "--entrypoint", "sleep")
+    docker("run", "-d", *left, at_work._shell_image(), "60")  # of the command that died
+    copies.settle(never)
+    assert kept(case, never, seen) == read(new_)
+    said = at_work.run([mount(graph_volume)], f"cd /{graph_volume} && stat -c %U . file .hidden")
+    assert said == ["neo4j"] * 3
+    assert workers(never) == []
+
+
+def test_a_snapshot_is_replaced_whole_and_missed_when_it_is_gone(
+    case: Case, never: Session, tmp_path: Path
+) -> None:
+    copies = copies_of(case)
+    old = written(tmp_path, "old")
+    copies.unpack(old, Data(never), SERVICES, print)
+    copies.adopt(never)
+    copies.copy(Data(never), Data(never, "kept"), SERVICES, print)
+    (first,) = snapshots(never)
+    copies.copy(Data(never), Data(never, "kept"), SERVICES, print)
+    (second,) = snapshots(never)
+    assert second != first
+    broken = replace(never, images={"neo4j": "simbuilder-test/none:none"})
+    with pytest.raises(EngineError, match="simbuilder-test/none"):
+        copies.copy(Data(broken), Data(broken, "kept"), SERVICES, print)
+    assert snapshots(never) == [second]
+    docker("volume", "rm", second)
+    with pytest.raises(EngineError, match="gone"):
+        copies.copy(Data(never, "kept"), Data(never), SERVICES, print)
+    assert kept(case, never, tmp_path / "seen") == read(old)
+    copies.drop(Data(never, "kept"))
+    assert not (Path(case.owner) / never.id / "snapshots").exists()
+
+
+def settings(case: Case) -> dict[str, str]:
+    return dict(copies_of(case)._settings)

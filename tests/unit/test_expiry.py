@@ -95,9 +95,9 @@ def test_more_time_counts_from_the_end_or_from_now_if_that_is_over() -> None:
 
 def test_nothing_shortens_the_time_of_a_session_that_is_used_again() -> None:
     one = lasting(3600)
-    assert expiry.renewed(one, 60, NOW) == NOW.at + timedelta(hours=1)
-    assert expiry.renewed(one, 3600, later(1800)) == NOW.at + timedelta(minutes=90)
-    assert expiry.renewed(session(1), 60, NOW) is None
+    assert expiry.renewed(one, NOW, ttl_s=60) == NOW.at + timedelta(hours=1)
+    assert expiry.renewed(one, later(1800), ttl_s=3600) == NOW.at + timedelta(minutes=90)
+    assert expiry.renewed(session(1), NOW, ttl_s=60) is None
 
 
 def test_things_are_marked_with_what_was_agreed_first_whatever_comes_later() -> None:

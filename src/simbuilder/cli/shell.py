@@ -205,5 +205,6 @@ def _prompt(text: str, path: "Path") -> Callable[[], str]:
         prompt_continuation=lambda width, _line, _wrapped: "> ".rjust(width, "."),
         key_bindings=keys,
         history=Statements(),
+        reserve_space_for_menu=0,
     )
     return session.prompt

@@ -12,13 +12,13 @@ from functools import partial
 from types import TracebackType
 from typing import IO, NoReturn, Self
 
-_PASSED_ON = frozenset(
-    {
-        *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP),
-        *(signal.SIGCONT, signal.SIGWINCH, signal.SIGUSR1, signal.SIGUSR2),
-    }
-)
-_WATCHED = _PASSED_ON | {signal.SIGCHLD}
+_TO_THE_GROUP = frozenset({signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGWINCH})
+"""What a terminal sends to all of a process group itself; SIGHUP goes to one process alone."""
+
+_WATCHED = _TO_THE_GROUP | {
+    *(signal.SIGTERM, signal.SIGHUP, signal.SIGCONT, signal.SIGUSR1, signal.SIGUSR2),
+    signal.SIGCHLD,
+}
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 _SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, prctl(2)
 
@@ -71,8 +71,9 @@ def _ended(child: int) -> int:
                 return os.waitstatus_to_exitcode(status)
             if pid and _on_a_terminal():  # else nobody is there to continue us
                 os.kill(os.getpid(), signal.SIGSTOP)
-        # what the terminal sends (from the kernel: above 0) it sends to the whole process group
-        elif info.si_code <= 0 and info.si_pid != child:
+        elif info.si_pid != child and not (
+            info.si_code > 0 and info.si_signo in _TO_THE_GROUP  # from the kernel: sigaction(2)
+        ):
             os.kill(child, info.si_signo)
 
 

@@ -7,12 +7,10 @@ expired or whose process has ended, and `session gc` for all there is.
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from simbuilder.scaffolding import process
 from simbuilder.scaffolding.exceptions import BusyError, SimBuilderError
-from simbuilder.scaffolding.files import vanished
-from simbuilder.sessions import expiry
+from simbuilder.sessions import current, expiry
 from simbuilder.sessions.cleaner import REAP_S, Cleaner
 from simbuilder.sessions.expiry import Due, Facts, Moment, Why
 from simbuilder.sessions.journal import Journal
@@ -153,7 +151,7 @@ class Collector:
 
     def _orphaned(self, session: Session) -> bool:
         # on another machine, or in another container, the folder may well be there
-        return session.owner == self._owner and orphaned(session)
+        return session.owner == self._owner and current.orphaned(session)
 
     def _against(self, one: Due) -> str:
         """Return who is connected to a session, or that nobody can tell; nothing if nobody is.
@@ -180,11 +178,6 @@ class Collector:
                 self._journal.write(Happening.EXPIRED, session, one.cause)
             self._cleaner.remove(one.id, one.cause)
         return True
-
-
-def orphaned(session: Session) -> bool:
-    """True if the folders a session is used from are certainly gone."""
-    return all(vanished(Path(folder), session.mount) for folder in session.folders)
 
 
 def _facts(ends: Mapping[str, End]) -> Facts:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simbuilder.scaffolding.environment import SESSION_FILE, checkout_root, find_upward
-from simbuilder.scaffolding.files import read_private, sweep, write_atomic
+from simbuilder.scaffolding.files import read_private, sweep, vanished, write_atomic
 from simbuilder.sessions import envfile
 from simbuilder.sessions.model import Session, is_session_id
 
@@ -69,6 +69,11 @@ def delete(folder: Path, session_id: str) -> bool:
         return False
     path.unlink()
     return True
+
+
+def orphaned(session: Session) -> bool:
+    """True if the folders that a session is used from are certainly gone."""
+    return all(vanished(Path(folder), session.mount) for folder in session.folders)
 
 
 def _free_name(path: Path) -> Path:

@@ -122,7 +122,7 @@ def extended(session: Session, by_s: int, now: Moment) -> datetime:
     return now.at + timedelta(seconds=max(0.0, left or 0.0) + span_s)
 
 
-def renewed(session: Session, ttl_s: int, now: Moment) -> datetime | None:
+def renewed(session: Session, now: Moment, *, ttl_s: int) -> datetime | None:
     """Return when a session goes that is to be there for another `ttl_s` at least."""
     left = left_s(session.end, now)
     return None if left is None else now.at + timedelta(seconds=max(left, ttl_s))

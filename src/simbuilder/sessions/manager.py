@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from simbuilder.scaffolding import machine
 from simbuilder.scaffolding.exceptions import (
@@ -22,13 +23,12 @@ from simbuilder.scaffolding.exceptions import (
     SimBuilderError,
 )
 from simbuilder.scaffolding.files import remove_if_empty
-from simbuilder.sessions import current, expiry, plan
+from simbuilder.sessions import current, plan
 from simbuilder.sessions.cleaner import ASKED, Cleaner
-from simbuilder.sessions.collector import Collector, orphaned
-from simbuilder.sessions.expiry import Moment
 from simbuilder.sessions.finder import Finder
 from simbuilder.sessions.journal import Journal
 from simbuilder.sessions.model import (
+    End,
     Health,
     Observed,
     Place,
@@ -45,6 +45,10 @@ from simbuilder.sessions.runtime import Excerpt, LogLine, Runtime
 from simbuilder.sessions.runtimes import PROBE_TIMEOUT_S, Runtimes
 from simbuilder.sessions.store import Broken, SessionStore
 from simbuilder.sessions.view import Report, SessionView, half_removed, problems_of
+
+if TYPE_CHECKING:
+    from simbuilder.sessions.collector import Collector
+    from simbuilder.sessions.expiry import Moment
 
 PORT_REPLACEMENTS = 3
 
@@ -78,8 +82,10 @@ class Makers:
     secret: Callable[[str], str]
     uptime: Callable[[], tuple[str, float]] = machine.uptime
 
-    def moment(self) -> Moment:
+    def moment(self) -> "Moment":
         """Return now, by both clocks."""
+        from simbuilder.sessions.expiry import Moment
+
         return Moment(datetime.fromisoformat(self.now()), *self.uptime())
 
 
@@ -107,14 +113,24 @@ class SessionManager:
         self.now = makers.moment
         self.registry = Registry(store, ports, self.finder, emit, journal, makers.moment)
         self.cleaner = Cleaner(store, ports, runtimes, emit, self._folder, makers.owner, journal)
-        self.collector = Collector(
-            store, runtimes, self.cleaner, journal, emit, makers.owner, makers.moment
+
+    @cached_property
+    def collector(self) -> "Collector":
+        """What removes sessions that are over; loaded only where some session has an end."""
+        from simbuilder.sessions.collector import Collector
+
+        return Collector(
+            *(self._store, self._runtimes, self.cleaner, self.journal, self._emit),
+            owner=self._makers.owner,
+            now=self.now,
         )
 
     def reap(self) -> None:
         """Spend a moment on what others left: what is half-done, and sessions that are over."""
         self.cleaner.reap()
-        self.collector.act()
+        sessions, _ = self._store.load_all()
+        if any(s.end != End() for s in sessions) or self._runtimes.marks(instant=True):
+            self.collector.act()
 
     # --- creating --------------------------------------------------------------------------
 
@@ -158,7 +174,9 @@ class SessionManager:
         if request.current:
             self.registry.make_current(session)
         if request.ttl_s and session.expires_at:
-            self.extend(session.id, lambda s, now: expiry.renewed(s, request.ttl_s, now), timeout_s)
+            from simbuilder.sessions.expiry import renewed
+
+            self.extend(session.id, partial(renewed, ttl_s=request.ttl_s), timeout_s)
         if request.start:
             return self.start(session.id, timeout_s, request.current)
         return self.status(session.id)
@@ -336,10 +354,12 @@ class SessionManager:
     def extend(
         self,
         session_id: str,
-        until: Callable[[Session, Moment], datetime | None],
+        until: "Callable[[Session, Moment], datetime | None]",
         timeout_s: float,
     ) -> Report:
         """Let a session go at another time, which `until` says, or never."""
+        from simbuilder.sessions import expiry
+
         with self.locked(session_id, timeout_s) as session:
             now = self.now()
             lasting = expiry.lasting(session, until(session, now), now)
@@ -371,7 +391,7 @@ class SessionManager:
             health = {s: health.get(s, Health(False)) for s in session.services}
         removing = self._store.removing(session.id)
         env_file = self._store.env_file(session.id)
-        alone = orphaned(session)
+        alone = current.orphaned(session)
         return SessionView(session, env_file, observed, health, removing, orphaned=alone)
 
     # --- helpers ---------------------------------------------------------------------------

@@ -4,17 +4,20 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from simbuilder.scaffolding.exceptions import UsageError
 from simbuilder.scaffolding.files import mount_of
-from simbuilder.sessions import current, expiry
-from simbuilder.sessions.expiry import Moment
+from simbuilder.sessions import current
 from simbuilder.sessions.finder import Finder
 from simbuilder.sessions.journal import Journal
 from simbuilder.sessions.model import Session
 from simbuilder.sessions.port_manager import PortManager
 from simbuilder.sessions.result import Event, EventSink, Happening
 from simbuilder.sessions.store import SessionStore
+
+if TYPE_CHECKING:
+    from simbuilder.sessions.expiry import Moment
 
 REAPERS_S = 5.0
 
@@ -29,7 +32,7 @@ class Registry:
         finder: Finder,
         emit: EventSink,
         journal: Journal,
-        now: Callable[[], Moment],
+        now: "Callable[[], Moment]",
     ) -> None:
         self._store = store
         self._ports = ports
@@ -59,6 +62,8 @@ class Registry:
         returned and nothing is written. An `unfinished` one counts as being removed until that is
         called off.
         """
+        from simbuilder.sessions.expiry import begun
+
         # before the ledger, as everywhere; a command that reaps may look into the new folder
         held.enter_context(self._store.lock(draft.id, REAPERS_S, self._emit))
         with self._ports.transaction():
@@ -66,7 +71,7 @@ class Registry:
                 return found
             self.check_name_is_free(draft.name)
             session = replace(
-                expiry.begun(draft, self._now()),
+                begun(draft, self._now()),
                 ports=self._ports.reserve(draft.id),
                 mount=mount_of(Path(draft.folder)),
             )

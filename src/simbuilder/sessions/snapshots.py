@@ -18,7 +18,6 @@ from simbuilder.sessions.store import SessionStore
 if TYPE_CHECKING:
     from simbuilder.sessions.outputs import SnapshotData
 
-FOLDER = "snapshots"
 VERSION = 1
 
 
@@ -49,13 +48,13 @@ class Snapshots:
 
     def all(self, session_id: str) -> list[Snapshot]:
         """Return a session's snapshots, oldest first. Raises `StateError` for a damaged one."""
-        folder = self._folder(session_id)
+        folder = self._store.snapshots(session_id)
         paths = folder.glob("*.json") if folder.is_dir() else ()
         return sorted(map(_read, paths), key=lambda s: (s.created_at, s.name))
 
     def names(self, session_id: str) -> set[str]:
         """Return the names of a session's snapshots, damaged ones too."""
-        return {path.stem for path in self._folder(session_id).glob("*.json")}
+        return {path.stem for path in self._store.snapshots(session_id).glob("*.json")}
 
     def find(self, session: Session, name: str) -> Snapshot:
         """Return a snapshot. Raises `SessionNotFoundError` if the session has none of that name."""
@@ -79,18 +78,15 @@ class Snapshots:
 
     def add(self, session_id: str, snapshot: Snapshot) -> None:
         """Write down that there is a snapshot, whose data is complete."""
-        path = make_private_folder(self._folder(session_id)) / f"{snapshot.name}.json"
+        path = make_private_folder(self._store.snapshots(session_id)) / f"{snapshot.name}.json"
         text = json.dumps({"version": VERSION, **snapshot.data()}, indent=1)
         write_atomic(path, text + "\n", durable=True)
 
     def forget(self, session_id: str, name: str) -> None:
         """Let there be no such snapshot; its data comes next."""
-        folder = self._folder(session_id)
+        folder = self._store.snapshots(session_id)
         (folder / f"{name}.json").unlink()
         remove_if_empty(folder)
-
-    def _folder(self, session_id: str) -> Path:
-        return self._store.folder(session_id) / FOLDER
 
 
 def _read(path: Path) -> Snapshot:

@@ -42,6 +42,7 @@ REMOVING_FILE = "removing"
 POSTPONED_FILE = "postponed"
 COPYING_FILE = "copying"
 PACKING_FOLDER = "packing"
+SNAPSHOTS_FOLDER = "snapshots"
 
 
 @dataclass(frozen=True)
@@ -181,6 +182,10 @@ class SessionStore:
         """Return a folder for what is packed or unpacked; it goes when copying ends."""
         return self.folder(session_id) / PACKING_FOLDER
 
+    def snapshots(self, session_id: str) -> Path:
+        """Return the folder for what is known of a session's snapshots."""
+        return self.folder(session_id) / SNAPSHOTS_FOLDER
+
     def begin_copying(self, session_id: str, into: Path | None = None) -> None:
         """Write down that copies of the session are made, and into which folder a file of them."""
         write_atomic(self.folder(session_id) / COPYING_FILE, str(into or ""))
@@ -189,6 +194,8 @@ class SessionStore:
         """Remove what was in between; after a killed command also the file it began."""
         path = self.folder(session_id) / COPYING_FILE
         remove_tree(self.packing(session_id))
+        if sweep(self.snapshots(session_id)):
+            remove_if_empty(self.snapshots(session_id))
         with suppress(OSError, ValueError):  # not there, or not written by us
             if into := read_private(path):
                 sweep(Path(into))

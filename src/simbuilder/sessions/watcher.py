@@ -48,7 +48,7 @@ class Watcher:
         self.now = now
         self._store = store
         self._runtimes = runtimes
-        self._interval_s = interval_s
+        self.interval_s = interval_s
         self._news = threading.Condition()
         self._version = 0
         self._sessions: dict[str, Session] = {}
@@ -158,7 +158,7 @@ class Watcher:
             self._attend(session)
             if session != before.get(session.id) or session.id in removing ^ begun:
                 self._ring(("look", _engine(session)))
-        return self._interval_s
+        return self.interval_s
 
     def _attend(self, session: Session) -> None:
         """See to it that somebody asks about the session, and about all of its engine."""
@@ -210,9 +210,10 @@ class Watcher:
     def _probe(self, session_id: str) -> float:
         watched, session = self._watched.get(session_id), self._sessions.get(session_id)
         if watched is None or session is None:
-            return self._interval_s
+            return self.interval_s
         view = watched.view
         running = [s for s in session.services if view.seen(s).state is State.RUNNING]
+        health: Mapping[str, Health] = {}
         if running:
             turn = self._turn.acquire(timeout=_TURN_S)
             try:
@@ -221,7 +222,8 @@ class Watcher:
                 if turn:
                     self._turn.release()
             self._hear(session_id, health)
-        return self._pace(_engine(session)).probe_s
+        good = all(one.ready for one in health.values())  # or it may just be starting
+        return self._pace(_engine(session)).probe_s if good else self.interval_s
 
     def _hear(self, session_id: str, health: Mapping[str, Health]) -> None:
         """Take down what servers answered, but for those that have stopped meanwhile."""
@@ -280,7 +282,7 @@ class Watcher:
         return self._runtimes.named(engine[0]).at(engine[1])
 
     def _pace(self, engine: Engine) -> Pace:
-        return pace(self._interval_s, self._instant(engine), len(self._sessions))
+        return pace(self.interval_s, self._instant(engine), len(self._sessions))
 
     def _instant(self, engine: Engine) -> bool:
         try:

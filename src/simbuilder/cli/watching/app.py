@@ -24,6 +24,8 @@ from simbuilder.sessions.watching import Snapshot
 INTERRUPTED = 130
 _TICK_S = 0.25
 _DRAW_EVERY_S = 1.0
+"""At most; and at least twice between two looks."""
+
 _MARGIN = 2
 _AGES_EVERY_S = 20.0
 """When nothing happens, time still passes, by the minute."""
@@ -74,6 +76,7 @@ class WatchApp(App[int]):
         self._version = -1
         self._drawn_at = 0.0
         self._texts: dict[str, Text] = {}
+        self._said = Cell("")
         self._begun: dict[str, tuple[str, float]] = {}
         self._ended: SimpleQueue[tuple[str, str, Outcome]] = SimpleQueue()
         self.defect: Exception | None = None
@@ -93,7 +96,7 @@ class WatchApp(App[int]):
         self.theme = "ansi-dark"
         self._table.focus()
         self._draw()
-        self.set_interval(_TICK_S, self._tick)
+        self.set_interval(min(_TICK_S, self._watcher.interval_s / 2), self._tick)
 
     def on_resize(self) -> None:
         """Use the room there is."""
@@ -105,10 +108,11 @@ class WatchApp(App[int]):
         while not self._ended.empty():
             self._finish(*self._ended.get())
         news = self._watcher.wait(self._version, 0) != self._version
-        if time.monotonic() - self._drawn_at >= (_DRAW_EVERY_S if news else _AGES_EVERY_S):
+        rest_s = min(_DRAW_EVERY_S, self._watcher.interval_s / 2) if news else _AGES_EVERY_S
+        if time.monotonic() - self._drawn_at >= rest_s:
             self._draw()
         if self._begun:
-            self._say_what_runs()
+            self._draw_status()
 
     def _draw(self) -> None:
         self._drawn_at = time.monotonic()
@@ -172,7 +176,8 @@ class WatchApp(App[int]):
         try:
             follower = self._watcher.follow(selected)
         except SimBuilderError as error:
-            self._say(Cell(error.message, Tone.BAD))
+            self._said = Cell(error.message, Tone.BAD)
+            self._draw_status()
             return
         screen = Logs(f"logs of {self._label(selected)}", lambda: [*map(_log, follower.take())])
         self.push_screen(screen, lambda _: follower.stop())
@@ -205,9 +210,8 @@ class WatchApp(App[int]):
     def _idle(self) -> str | None:
         """Return the session below the cursor, unless something is being done to it."""
         selected = self._table.selected
-        if selected in self._begun:
-            verb, _ = self._begun[selected]
-            self._say(Cell(f"{self._label(selected)}: {verb} has not ended yet", Tone.WARNING))
+        if selected in self._begun:  # as the status line says
+            self.bell()
             return None
         return selected
 
@@ -220,26 +224,28 @@ class WatchApp(App[int]):
             self._ended.put((session_id, verb, outcome))
 
         self._begun[session_id] = (verb, time.monotonic())
+        self._said = Cell("")
         threading.Thread(target=work, daemon=True).start()
-        self._say_what_runs()
+        self._draw_status()
 
     def _finish(self, session_id: str, verb: str, outcome: Outcome) -> None:
         _, began = self._begun.pop(session_id)
         self._watcher.hurry(session_id)
         how = f"done in {time.monotonic() - began:.1f} s" if outcome.good else "error"
         text = ": ".join(filter(None, (f"{self._label(session_id)}: {verb}", how, outcome.text)))
-        self._say(Cell(cells.plain(text), Tone.PLAIN if outcome.good else Tone.BAD))
+        self._said = Cell(text, Tone.PLAIN if outcome.good else Tone.BAD)
+        self._draw_status()
 
-    def _say_what_runs(self) -> None:
+    def _draw_status(self) -> None:
+        """Show what is being done, and below it how the last thing ended."""
         now = time.monotonic()
         parts = [
             f"{self._label(session_id)}: {verb} ... {now - began:.0f} s"
             for session_id, (verb, began) in self._begun.items()
         ]
-        self._say(Cell("   ".join(parts)))
-
-    def _say(self, cell: Cell) -> None:
-        self._put("status", drawn((cell,)))
+        shown = (Cell("   ".join(parts)), self._said)
+        lines = [line for cell in shown for line in cells.wrapped(cell, self.size.width - _MARGIN)]
+        self._put("status", Text("\n").join(map(drawn, lines)))
 
     def _label(self, session_id: str) -> str:
         labels = {one.id: one.label for one in self._snapshot.sessions}

@@ -236,7 +236,7 @@ def short(size: int) -> str:
     number = float(size)
     for unit in ("B", "K", "M", "G"):
         if number < 999.5:
-            return f"{number:.1f}{unit}" if unit == "G" else f"{number:.0f}{unit}"
+            return f"{number:.1f}{unit}" if unit == "G" and number < 99.5 else f"{number:.0f}{unit}"
         number /= 1024
     return f"{number:.1f}T"
 
@@ -274,11 +274,11 @@ def details(one: Watched, now: Moment, width: int) -> list[Line]:
     facts = [session.short, f"{session.runtime} runtime", session.folder]
     if ends is not None:
         facts.insert(2, f"expires in {span(ends)}" if ends > 0 else "expired")
-    found: list[Line] = [(Cell(one.label, Tone.TITLE), Cell(f"   {'   '.join(facts)}"))]
-    table = [_HEADERS, *(_details(one, name, width) for name in session.services)]
-    if width < _ROOM_FOR_PRODUCT:
-        table = [row[:-1] for row in table]
-    found += aligned(table, right=(2, 3, 4, 5, 6))
+    room = width - len(one.label)
+    found: list[Line] = [
+        (Cell(one.label, Tone.TITLE), Cell(cut("".join(f"   {fact}" for fact in facts), room)))
+    ]
+    found += _servers(one, width)
     for name in session.services:
         if one.condition(name) is not Condition.READY and (why := one.why(name)):
             found += wrapped(Cell(f"{name}: {why}", Tone.BAD), width)
@@ -292,17 +292,26 @@ def wrapped(cell: Cell, width: int) -> list[Line]:
     return [(Cell(line, cell.tone),) for line in textwrap.wrap(plain(cell.text), max(20, width))]
 
 
-_ROOM_FOR_ENDPOINTS, _ROOM_FOR_PRODUCT = 86, 104
+def _servers(one: Watched, width: int) -> list[Line]:
+    """Return a table with all that there is room for."""
+    for named, product in ((True, True), (True, False), (False, False)):
+        rows = [_HEADERS, *(_details(one, name, named) for name in one.view.session.services)]
+        table = aligned([row if product else row[:-1] for row in rows], right=(2, 3, 4, 5, 6))
+        if sum(len(cell.text) for cell in table[0]) <= width:
+            break
+    return table
+
+
 _HEADERS = tuple(
     Cell(text, Tone.QUIET)
     for text in (*("SERVER", "HEALTH", "LATENCY", "MEM", "CPU", "DISK", "CONN", "PORTS"), "PRODUCT")
 )
 
 
-def _details(one: Watched, name: str, width: int) -> Line:
+def _details(one: Watched, name: str, named: bool) -> Line:
     session, condition, usage = one.view.session, one.condition(name), one.usage.get(name)
     ports = {endpoint: session.port(f"{name}.{endpoint}") for endpoint in session.urls(name)}
-    named = ", ".join(f"{endpoint} {port}" for endpoint, port in ports.items())
+    names = ", ".join(f"{endpoint} {port}" for endpoint, port in ports.items())
     clients = None if usage is None or usage.connections is None else str(usage.connections)
     disk = short(one.stored[name]) if name in one.stored else None
     product = one.why(name) if condition is Condition.READY else ""
@@ -314,7 +323,7 @@ def _details(one: Watched, name: str, width: int) -> Line:
         _number(f"{usage.cpu:.0%}" if usage else None),
         _number(disk),
         _number(clients),
-        Cell(named if width >= _ROOM_FOR_ENDPOINTS else " ".join(map(str, ports.values()))),
+        Cell(names if named else " ".join(map(str, ports.values()))),
         Cell(plain(product)),
     )
 
@@ -327,6 +336,6 @@ def aligned(table: Sequence[Line], right: Iterable[int]) -> list[Line]:
         cells = []
         for i, (cell, width) in enumerate(zip(row, widths, strict=True)):
             text = cell.text.rjust(width) if i in right else cell.text.ljust(width)
-            cells.append(Cell(f"{text}  ", cell.tone))
+            cells.append(Cell(text if i == len(row) - 1 else f"{text}  ", cell.tone))
         found.append(tuple(cells))
     return found
