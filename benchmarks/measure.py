@@ -31,13 +31,14 @@ class Home:
             "SIMBUILDER_RUNTIME": runtime,
         }
 
-    def run(self, *arguments: str) -> None:
-        """Run the command with its output in a pipe; it must succeed."""
+    def run(self, *arguments: str) -> str:
+        """Run the command with its output in a pipe, and return that; it must succeed."""
         done = subprocess.run(
             [COMMAND, *arguments], cwd=self.folder, env=self.env, capture_output=True, check=False
         )
         if done.returncode != 0:
             raise SystemExit(f"{arguments} failed: {done.stderr.decode()}")
+        return done.stdout.decode()
 
 
 def report(what: str, ours: list[float], theirs: list[float], limit: float | None) -> bool:

@@ -14,7 +14,8 @@ from simbuilder.sessions import catalog
 from simbuilder.sessions.copier import Copier
 from simbuilder.sessions.exporter import Exporter
 from simbuilder.sessions.journal import Journal
-from simbuilder.sessions.manager import CreateRequest, Makers, SessionManager
+from simbuilder.sessions.makers import Makers
+from simbuilder.sessions.manager import CreateRequest, SessionManager
 from simbuilder.sessions.model import Session
 from simbuilder.sessions.port_manager import PortManager, PortRange, bindable
 from simbuilder.sessions.result import Event

@@ -24,7 +24,8 @@ from simbuilder.scaffolding.exceptions import (
     RuntimeUnavailableError,
 )
 from simbuilder.sessions.journal import Journal, place
-from simbuilder.sessions.manager import Makers, SessionManager
+from simbuilder.sessions.makers import Makers
+from simbuilder.sessions.manager import SessionManager
 from simbuilder.sessions.port_manager import PortManager, system_range
 from simbuilder.sessions.result import Event, EventSink
 from simbuilder.sessions.runtimes import Runtimes

@@ -93,10 +93,10 @@ def graph(one: Session, query: LiteralString) -> list[list[Any]]:
     auth = (env["NEO4J_USER"], env["NEO4J_PASSWORD"])
     with GraphDatabase.driver(env["NEO4J_URI"], auth=auth) as driver:
         records, _, _ = driver.execute_query(query)
-        return [record.values() for record in records]
+        return [list(record) for record in records]
 
 
-async def _consume(one: Session, publish: int) -> list[str]:
+async def _consume(one: Session, publish: int) -> str:
     """Publish so many, then take one message as the consumer `reader`; return it, acknowledged."""
     connection = await nats.connect(envfile.nats_url(one), allow_reconnect=False)
     stream = connection.jetstream()
@@ -111,7 +111,7 @@ async def _consume(one: Session, publish: int) -> list[str]:
 
 
 def consume(one: Session, publish: int = 0) -> str:
-    return str(asyncio.run(_consume(one, publish)))
+    return asyncio.run(_consume(one, publish))
 
 
 def test_a_fork_has_all_of_it_and_its_source_runs_on(case: Case, source: Session) -> None:

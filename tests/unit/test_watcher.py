@@ -231,7 +231,7 @@ class Screen:
     async def until(self, wanted: Callable[[], Any]) -> None:
         deadline = time.monotonic() + SOON_S
         while not wanted():
-            assert time.monotonic() < deadline, (self.lines(), self.text("status"))
+            assert time.monotonic() < deadline, self.app.export_screenshot()
             await self.pilot.pause(0.05)
 
     async def press(self, *keys: str) -> None:
@@ -240,7 +240,7 @@ class Screen:
 
 @pytest.fixture
 def screen(bench: Bench, watch: Callable[..., Watcher]) -> Screen:
-    return Screen(bench, watch())
+    return Screen(bench, watch(0.2))
 
 
 SIZES = [(80, 24), (200, 50)]

@@ -49,6 +49,7 @@ class _Wish:
     runtime: str | None
     services: str | None
     name: str | None
+    ttl: str | None
     timeout_s: float
 
 
@@ -87,6 +88,10 @@ def run(
     name: Annotated[
         str | None, typer.Option("--name", metavar="NAME", help="A unique name for a new one.")
     ] = None,
+    ttl: Annotated[
+        str | None,
+        typer.Option("--ttl", metavar="SPAN", help="Let a new one expire after 8h, 30m, 2d."),
+    ] = None,
     timeout: Timeout = 60,
 ) -> int:
     """Run COMMAND with the variables of a session; its exit status and signals are its own.
@@ -95,8 +100,8 @@ def run(
     interrupted, or we are told to end; after kill -9 the next command removes it.
     """
     argv: Sequence[str] = ctx.obj
-    wish = _Wish(runtime, services, name, timeout)
-    about_new = [option for option in (runtime, services, name) if option is not None]
+    wish = _Wish(runtime, services, name, ttl, timeout)
+    about_new = [option for option in (runtime, services, name, ttl) if option is not None]
     if not argv:
         typed = shlex.join(ctx.meta.get(NAME, ())) or "pytest -q"
         hint = f"as in: simbuilder session run -- {typed}"
@@ -181,9 +186,10 @@ def _new(argv: Sequence[str], wish: _Wish, env: dict[str, str], bound_to: str = 
 
 
 def _made(rooms: "Rooms", wish: _Wish, bound_to: str) -> "Report":
-    from simbuilder.cli.lifecycle import chosen, make
+    from simbuilder.cli.lifecycle import chosen, lifetime, make
     from simbuilder.sessions.manager import CreateRequest
 
+    ttl_s = lifetime(wish.ttl)
     services, choice = chosen(rooms, wish.runtime, wish.services)
 
     def request(choice: "Choice") -> CreateRequest:
@@ -193,6 +199,7 @@ def _made(rooms: "Rooms", wish: _Wish, bound_to: str) -> "Report":
             reason=choice.reason,
             name=wish.name,
             start=True,
+            ttl_s=ttl_s,
             bound_to=bound_to,
             current=not bound_to,
         )

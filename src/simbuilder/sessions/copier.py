@@ -13,7 +13,8 @@ from functools import partial
 from pathlib import Path
 
 from simbuilder.sessions.journal import Journal
-from simbuilder.sessions.manager import CreateRequest, Makers, SessionManager
+from simbuilder.sessions.makers import Makers
+from simbuilder.sessions.manager import CreateRequest, SessionManager
 from simbuilder.sessions.model import Place, Session, State, check_name
 from simbuilder.sessions.result import Event, EventSink, Happening
 from simbuilder.sessions.runtime import Data

@@ -15,7 +15,6 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simbuilder.scaffolding import machine
 from simbuilder.scaffolding.exceptions import (
     HalfRemovedError,
     PortsExhaustedError,
@@ -27,6 +26,7 @@ from simbuilder.sessions import current, plan
 from simbuilder.sessions.cleaner import ASKED, Cleaner
 from simbuilder.sessions.finder import Finder
 from simbuilder.sessions.journal import Journal
+from simbuilder.sessions.makers import Makers
 from simbuilder.sessions.model import (
     End,
     Health,
@@ -70,23 +70,6 @@ class CreateRequest:
     ttl_s: int = 0
     bound_to: str = ""
     current: bool = True
-
-
-@dataclass(frozen=True)
-class Makers:
-    """Where the facts of a new session come from; tests hand in predictable ones."""
-
-    owner: str
-    session_id: Callable[[], str]
-    now: Callable[[], str]
-    secret: Callable[[str], str]
-    uptime: Callable[[], tuple[str, float]] = machine.uptime
-
-    def moment(self) -> "Moment":
-        """Return now, by both clocks."""
-        from simbuilder.sessions.expiry import Moment
-
-        return Moment(datetime.fromisoformat(self.now()), *self.uptime())
 
 
 class SessionManager:
@@ -358,15 +341,8 @@ class SessionManager:
         timeout_s: float,
     ) -> Report:
         """Let a session go at another time, which `until` says, or never."""
-        from simbuilder.sessions import expiry
-
         with self.locked(session_id, timeout_s) as session:
-            now = self.now()
-            lasting = expiry.lasting(session, until(session, now), now)
-            self._store.save(lasting)
-            cause = f"until {lasting.expires_at or expiry.NEVER}"
-            self.journal.write(Happening.EXTENDED, lasting, cause)
-            return Report(self._view(lasting, None))
+            return Report(self._view(self.registry.extend(session, until), None))
 
     def log_lines(
         self, session_id: str, services: Sequence[str], wanted: Excerpt

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,6 +80,18 @@ class Registry:
                 self._store.begin_removal(draft.id)
             self._store.save(session)
         self._journal.write(Happening.CREATED, session, session.reason)
+        return session
+
+    def extend(
+        self, session: Session, until: "Callable[[Session, Moment], datetime | None]"
+    ) -> Session:
+        """Let a locked session go at another time, which `until` says, or never."""
+        from simbuilder.sessions.expiry import NEVER, lasting
+
+        now = self._now()
+        session = lasting(session, until(session, now), now)
+        self._store.save(session)
+        self._journal.write(Happening.EXTENDED, session, f"until {session.expires_at or NEVER}")
         return session
 
     def make_current(self, session: Session, folder: Path | None = None) -> None:

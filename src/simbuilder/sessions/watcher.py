@@ -180,32 +180,30 @@ class Watcher:
     def _look(self, engine: Engine) -> float:
         sessions = self._of(engine)
         observed = self._runtimes.observe(sessions)
-        strangers = [session for session in sessions if session.id not in self._watched]
-        for session in sessions:
-            self._see(session, observed.get(session.id, {}))
-        for what in ("usage", "stored", "logs") if strangers else ():
+        changed = [s.id for s in sessions if self._see(s, observed.get(s.id, {}))]
+        for session_id in changed:
+            self._ring(("probe", session_id))
+        for what in ("usage", "stored", "logs") if changed else ():
             self._ring((what, engine))
         return self._pace(engine).look_s
 
-    def _see(self, session: Session, observed: Mapping[str, Observed]) -> None:
-        """Take down what runs, and forget what is no longer true of what does not."""
+    def _see(self, session: Session, observed: Mapping[str, Observed]) -> bool:
+        """Take down what runs, and forget what is no longer true; False if it is as before."""
         with self._news:
             if session.id not in self._sessions:
-                return
+                return False
             known = self._watched.get(session.id)
             removing = session.id in self._removing
-            file = self._store.env_file(session.id)
-            view = SessionView(session, file, observed, None, removing)
+            view = SessionView(session, self._store.env_file(session.id), observed, None, removing)
             if known is None:
                 self._watched[session.id] = Watched(view)
                 self._tell()
-            else:
-                runs = {s for s in session.services if view.seen(s).state is State.RUNNING}
-                health = {s: h for s, h in (known.view.health or {}).items() if s in runs}
-                usage = {s: u for s, u in known.usage.items() if s in runs}
-                self._learn(session.id, view=replace(view, health=health or None), usage=usage)
-        if known is None or known.view.observed != observed:
-            self._ring(("probe", session.id))
+                return True
+            runs = {s for s in session.services if view.seen(s).state is State.RUNNING}
+            health = {s: h for s, h in (known.view.health or {}).items() if s in runs}
+            usage = {s: u for s, u in known.usage.items() if s in runs}
+            self._learn(session.id, view=replace(view, health=health or None), usage=usage)
+            return known.view.observed != observed
 
     def _probe(self, session_id: str) -> float:
         watched, session = self._watched.get(session_id), self._sessions.get(session_id)
