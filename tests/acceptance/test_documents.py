@@ -80,6 +80,7 @@ def test_tasks_are_listed_one_line_each() -> None:
         "start",
         "images",
         "test",
+        "coverage",
         "chaos",
         "lint",
         "typecheck",

@@ -70,7 +70,7 @@ def test_what_has_expired_stays_while_a_client_is_connected_and_then_goes(cli: C
         for _ in range(2):
             assert listed(cli("session", "list", "--json")) == [session["id"]]
         assert kept(cli("session", "gc", "--json")) == {
-            session["id"]: "neo4j has 1 client connection(s)"
+            session["id"]: "neo4j has 1 client connection"
         }
         assert "keep" in cli("session", "gc", "--dry-run").out
         driver.verify_connectivity()
@@ -126,7 +126,7 @@ def test_containers_go_by_their_labels_and_never_under_a_client(docked: Cli) -> 
         time.sleep(1)
         assert listed(docked("session", "list", "--json")) == [session["id"]]
         shutil.rmtree(docked.state / "sessions" / session["id"])
-        against = "nats has 1 client connection(s)"
+        against = "nats has 1 client connection"
         assert kept(docked("session", "gc", "--json")) == {session["id"]: against}
     (gone,) = docked("session", "gc", "--json").data()["sessions"]
     assert (gone["id"], gone["why"], gone["kept"]) == (session["id"], "expired", "")

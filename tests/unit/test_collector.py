@@ -63,7 +63,7 @@ def test_what_has_clients_stays_until_they_leave(bench: Bench) -> None:
     bench.manager.reap()
     assert gc(bench) == []
     assert bench.store.ids() == [one]
-    stays = "session 00000001 expired 1 s ago and stays: nats has 1 client connection(s)"
+    stays = "session 00000001 expired 1 s ago and stays: nats has 1 client connection"
     assert said(bench, "not-expired") == [stays]  # and not twice
     bench.runtime.connected.clear()
     bench.manager.reap()

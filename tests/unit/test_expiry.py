@@ -133,16 +133,16 @@ def test_silence_is_not_nobody() -> None:
     assert expiry.in_use({}) == ""
     assert expiry.in_use({"nats": 0, "neo4j": 0}) == ""
     assert expiry.in_use({"nats": 2, "azurite": None}) == (
-        "nats has 2 client connection(s); whether azurite has clients cannot be told"
+        "nats has 2 client connections; whether azurite has clients cannot be told"
     )
 
 
 def test_the_plan_says_what_goes_and_what_stays() -> None:
     one = Due("00000001-etc", "lab", Why.EXPIRED, "expired 2 h ago")
     two = Due("00000002-etc", None, Why.EXPIRED, "expired 1 s ago")
-    assert str(expiry.plan([(one, ""), (two, "nats has 1 client connection(s)")])) == (
+    assert str(expiry.plan([(one, ""), (two, "nats has 1 client connection")])) == (
         "remove 00000001 (lab): expired 2 h ago\n"
-        "keep 00000002: expired 1 s ago, but nats has 1 client connection(s)"
+        "keep 00000002: expired 1 s ago, but nats has 1 client connection"
     )
 
 

@@ -210,7 +210,7 @@ def in_use(clients: Mapping[str, int | None]) -> str:
     """
     unknown = sorted(service for service, number in clients.items() if number is None)
     known = {service: number for service, number in sorted(clients.items()) if number}
-    said = [f"{service} has {number} client connection(s)" for service, number in known.items()]
+    said = [f"{s} has {n} client connection{'s'[: n > 1]}" for s, n in known.items()]
     said += [f"whether {', '.join(unknown)} has clients cannot be told"] if unknown else []
     return "; ".join(said)
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
+from textual.events import Resize
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
@@ -75,6 +76,7 @@ class WatchApp(App[int]):
         self._snapshot = Snapshot()
         self._version = -1
         self._drawn_at = 0.0
+        self._width = 0
         self._texts: dict[str, Text] = {}
         self._said = Cell("")
         self._begun: dict[str, tuple[str, float]] = {}
@@ -95,11 +97,13 @@ class WatchApp(App[int]):
         """Begin to draw."""
         self.theme = "ansi-dark"
         self._table.focus()
+        self._width = self.size.width - _MARGIN
         self._draw()
         self.set_interval(min(_TICK_S, self._watcher.interval_s / 2), self._tick)
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: Resize) -> None:
         """Use the room there is."""
+        self._width = event.size.width - _MARGIN
         self._draw()
 
     # --- drawing ---------------------------------------------------------------------------
@@ -118,16 +122,16 @@ class WatchApp(App[int]):
         self._drawn_at = time.monotonic()
         self._version = self._watcher.wait(-1, 0)
         self._snapshot = self._watcher.snapshot()
-        layout = cells.columns(self.size.width - _MARGIN)
+        layout = cells.columns(self._width)
         lines = cells.lines(self._snapshot, self._watcher.now(), layout)
-        self._put("title", Text(cells.title(self._snapshot, self.size.width - _MARGIN)))
+        self._put("title", Text(cells.title(self._snapshot, self._width)))
         self._put("header", Text(cells.header(layout)))
         self._table.show(lines)
         self._main.set_class(not lines and not self._snapshot.pending, "empty")
         self._draw_details()
 
     def _draw_details(self) -> None:
-        selected, width = self._table.selected, self.size.width - _MARGIN
+        selected, width = self._table.selected, self._width
         one = next((s for s in self._snapshot.sessions if s.id == selected), None)
         lines: list[Line] = []
         if one is not None:
@@ -244,7 +248,7 @@ class WatchApp(App[int]):
             for session_id, (verb, began) in self._begun.items()
         ]
         shown = (Cell("   ".join(parts)), self._said)
-        lines = [line for cell in shown for line in cells.wrapped(cell, self.size.width - _MARGIN)]
+        lines = [line for cell in shown for line in cells.wrapped(cell, self._width)]
         self._put("status", Text("\n").join(map(drawn, lines)))
 
     def _label(self, session_id: str) -> str:
