@@ -31,7 +31,7 @@ class Terminal:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
             os.chdir(folder)
             # which would beat the terminal's own width
-            os.execvpe(argv[0], argv, {k: v for k, v in env.items() if k != "COLUMNS"})
+            os.execvpe(argv[0], list(argv), {k: v for k, v in env.items() if k != "COLUMNS"})
         self.raw = self.drawn = ""
         self._seen = 0
 

@@ -69,7 +69,7 @@ def test_its_exit_status_is_ours(how: str, script: str, status: int) -> None:
 @pytest.mark.parametrize("how", [ATTEND, REPLACE])
 def test_it_gets_signals_as_python_found_them(how: str) -> None:
     """Python ignores SIGPIPE; `yes` would then complain instead of ending."""
-    script = f'{{ "$@"; echo $? >&2; }} | head -1'
+    script = '{ "$@"; echo $? >&2; } | head -1'
     done = subprocess.run(
         ["sh", "-c", script, "sh", *argv(how, "yes")], capture_output=True, text=True, check=True
     )

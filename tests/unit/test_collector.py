@@ -86,6 +86,8 @@ def test_a_runtime_that_does_not_answer_keeps_all_and_forgets_nothing(bench: Ben
     bench.runtime.silent = True
     bench.up_s += 61
     bench.manager.reap()
+    (_, against), _ = bench.manager.collector.weigh(bench.manager.collector.due(), force=False)
+    assert against == "whether it has clients cannot be told: it does not answer"
     assert gc(bench, force=True) == []
     assert bench.store.ids() == [one, bound]
     assert len(said(bench, "not-expired")) == 2
@@ -140,7 +142,9 @@ def test_only_gc_removes_what_lost_its_folder(bench: Bench, folder: Path) -> Non
     assert gc(bench) == [one]
 
 
-@pytest.mark.parametrize("change", [{"mount": "/media/nobody"}, {"mount": ""}, {"owner": "else"}])
+@pytest.mark.parametrize(
+    "change", [{"mount": "/media/nobody"}, {"mount": ""}, {"owner": "tests@elsewhere:"}]
+)
 def test_a_folder_out_of_reach_is_not_gone(
     bench: Bench, folder: Path, change: dict[str, str]
 ) -> None:
@@ -148,6 +152,7 @@ def test_a_folder_out_of_reach_is_not_gone(
     shutil.rmtree(folder)
     mend(bench.store.folder(one) / "session.json", **change)
     assert gc(bench, force=True) == []
+    assert [view.orphaned for view in bench.manager.list_sessions()[0]] == [False]
 
 
 def test_only_gc_removes_what_is_old_and_only_when_told(bench: Bench) -> None:
@@ -184,6 +189,7 @@ def test_a_copy_of_the_state_folder_removes_nothing(bench: Bench) -> None:
     mend(bench.store.folder(one) / "session.json", owner="1@here:/elsewhere")
     bench.manager.reap()
     assert gc(bench, force=True) == []
+    assert said(bench, "not-expired") == []  # it is nobody's business here
 
 
 def test_whoever_asks_for_a_session_again_gets_time_with_it(bench: Bench) -> None:

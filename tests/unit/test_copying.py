@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from simbuilder.scaffolding.copying import copy_tree, size_of
+from simbuilder.scaffolding.copying import copy_ahead, copy_tree, size_of
 
 
 def made(folder: Path) -> Path:
@@ -65,3 +65,54 @@ def test_what_is_there_is_not_copied_over(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
     assert size_of(tmp_path / "nowhere") == 0
+
+
+def aged(folder: Path) -> Path:
+    """Let all files be as if nobody had written to them for a while."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            os.utime(path, (1e9, 1e9))
+    return folder
+
+
+def test_what_was_copied_ahead_is_not_copied_again(tmp_path: Path) -> None:
+    source, copy = aged(made(tmp_path / "source")), tmp_path / "copy"
+    ahead = copy_ahead(source, copy, lambda _number: None)
+    assert {str(name) for name in ahead} == {"deep/text", "nothing", "holes", "large"}
+    told: list[int] = []
+    copy_tree(source, copy, told.append, ahead)
+    assert told == []
+    assert contents(copy) == contents(source)
+
+
+def test_whatever_happened_since_is_in_the_copy(tmp_path: Path) -> None:
+    source, copy = aged(made(tmp_path / "source")), tmp_path / "copy"
+    (source / "recent").write_text("old")
+    (source / "left").mkdir()
+    (source / "left" / "file").write_text("goes with its folder")
+    ahead = copy_ahead(source, copy, lambda _number: None)
+    assert not (copy / "recent").exists(), "another change might leave it the same time"
+    with (source / "large").open("r+b") as file:  # the same size, and even the same time
+        file.write(b"other")
+    os.utime(source / "large", (1e9, 1e9))
+    (source / "recent").write_text("new")
+    (source / "nothing").unlink()
+    (source / "deep" / "text").replace(source / "deep" / "renamed")
+    (source / "left" / "file").unlink()
+    (source / "left").rmdir()
+    (source / "added").mkdir()
+    (source / "added" / "file").write_text("added")
+    copy_tree(source, copy, lambda _number: None, ahead)
+    assert contents(copy) == contents(source)
+
+
+def test_files_that_go_while_they_are_copied_ahead(tmp_path: Path) -> None:
+    source, copy = aged(made(tmp_path / "source")), tmp_path / "copy"
+
+    def lose(_number: int) -> None:
+        (source / "deep" / "text").unlink(missing_ok=True)
+        (source / "nothing").unlink(missing_ok=True)
+
+    ahead = copy_ahead(source, copy, lose)
+    copy_tree(source, copy, lambda _number: None, ahead)
+    assert contents(copy) == contents(source)

@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import RichLog, Static
 
 from simbuilder.cli.watching.actions import Outcome
-from simbuilder.cli.watching.app import INTERRUPTED, WatchApp
+from simbuilder.cli.watching.app import WatchApp
 from simbuilder.cli.watching.table import SessionTable
 from simbuilder.runtimes.memory import MemoryRuntime
 from simbuilder.sessions.expiry import Moment, moment
@@ -211,9 +211,9 @@ class Screen:
             return Outcome(False, "it cannot be forked; try again")
         return Outcome(True)
 
-    def run(self, story: Callable[["Screen"], Awaitable[None]], size: tuple[int, int]) -> int:
+    def run(self, story: Callable[["Screen"], Awaitable[None]]) -> int:
         async def play() -> None:
-            async with self.app.run_test(size=size) as pilot:
+            async with self.app.run_test(size=(80, 24)) as pilot:
                 self.pilot = pilot
                 await story(self)
 
@@ -243,13 +243,7 @@ def screen(bench: Bench, watch: Callable[..., Watcher]) -> Screen:
     return Screen(bench, watch(0.2))
 
 
-SIZES = [(80, 24), (200, 50)]
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_keys_start_stop_and_remove_sessions(
-    bench: Bench, screen: Screen, size: tuple[int, int]
-) -> None:
+def test_keys_start_stop_and_remove_sessions(bench: Bench, screen: Screen) -> None:
     first, second = bench.create(name="one"), bench.create(name="two")
 
     async def story(at: Screen) -> None:
@@ -270,7 +264,7 @@ def test_keys_start_stop_and_remove_sessions(
         assert at.text("details").startswith("one ")
         await at.press("q")
 
-    assert screen.run(story, size) == 0
+    assert screen.run(story) == 0
     verbs = [("stop", second), ("start", second), ("cleanup", second)]
     assert [tuple(arguments) for arguments in screen.acted] == verbs
     assert bench.store.ids() == [first]
@@ -289,7 +283,7 @@ def test_a_session_is_forked_under_a_name_and_refusals_are_shown(
         await at.until(lambda: len(at.acted) == 2)
         await at.press("ctrl+c")
 
-    assert screen.run(story, (80, 24)) == INTERRUPTED
+    assert screen.run(story) == 130
     assert screen.acted == [["fork", session_id, "--name", "try"], ["fork", session_id]]
 
 
@@ -310,7 +304,7 @@ def test_one_thing_at_a_time_is_done_to_a_session_and_keys_never_wait(
         await at.until(lambda: all("stopped" in line for line in at.lines()))
         await at.press("q")
 
-    assert screen.run(story, (80, 24)) == 0
+    assert screen.run(story) == 0
     assert screen.acted == [["stop", first], ["stop", second]]
 
 
@@ -328,7 +322,7 @@ def test_logs_and_help_come_in_front_and_go_again(bench: Bench, screen: Screen) 
         assert len(at.app.screen_stack) == 1
         await at.press("l", "escape", "q")
 
-    assert screen.run(story, (80, 24)) == 0
+    assert screen.run(story) == 0
     assert screen.acted == []
 
 
@@ -345,7 +339,7 @@ def test_without_a_session_there_is_a_hint_and_with_the_first_a_table(
         await at.until(lambda: at.lines() and not hint.display)
         await at.press("q")
 
-    assert screen.run(story, (80, 24)) == 0
+    assert screen.run(story) == 0
     assert screen.acted == []
 
 
@@ -367,7 +361,7 @@ def test_more_sessions_than_lines_and_another_size(bench: Bench, screen: Screen)
         await at.until(lambda: at.text("details").startswith("s-0 "))
         await at.press("q")
 
-    assert screen.run(story, (80, 24)) == 0
+    assert screen.run(story) == 0
 
 
 def test_a_defect_ends_the_view_without_showing_what_it_knew(
@@ -386,6 +380,6 @@ def test_a_defect_ends_the_view_without_showing_what_it_knew(
         await at.pilot.pause(0.2)
 
     with pytest.raises(ZeroDivisionError):
-        screen.run(story, (80, 24))
+        screen.run(story)
     assert isinstance(screen.app.defect, ZeroDivisionError)
     assert screen.app._exit_renderables == []

@@ -1,6 +1,7 @@
 """`simbuilder session shell`: statements for the graph database of a session."""
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -146,12 +147,15 @@ def _converse(graph: "Graph", session: "Session", history: "Path") -> None:
     talk(f"neo4j of session {session.label}; ':help' helps")
     while True:
         try:
+            # it reads Ctrl-C as a key; as a signal that would hit asyncio while it is being set up
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
             typed = prompt().strip()
         except KeyboardInterrupt:
             continue
         except EOFError:
             return
         try:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             if typed in (":quit", ":exit"):
                 return
             if typed.startswith(":"):

@@ -8,14 +8,13 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from simbuilder.runtimes import container_logs, ends, labels, probes, project
+from simbuilder.runtimes import ends, labels, probes, project
 from simbuilder.runtimes.engine import LOCAL_HINT, PATIENCE_S, Answer, Engine, ports_taken
 from simbuilder.runtimes.images import pull_missing, variable
-from simbuilder.runtimes.usage import with_clients
-from simbuilder.runtimes.volumes import VolumeCopies
 from simbuilder.scaffolding import process
 from simbuilder.scaffolding.exceptions import (
     ConfigurationError,
@@ -39,6 +38,9 @@ from simbuilder.sessions.model import (
 from simbuilder.sessions.port_manager import bindable
 from simbuilder.sessions.result import Event, EventSink
 from simbuilder.sessions.runtime import Excerpt, LogLine
+
+if TYPE_CHECKING:
+    from simbuilder.runtimes.volumes import VolumeCopies
 
 SERVICES = ("neo4j", "nats", "azurite")
 ANYWHERE = "0.0.0.0"  # noqa: S104 - an address somebody can set, not one we bind
@@ -74,7 +76,13 @@ class ComposeRuntime:
         self._publish = publish
         self._engine = Engine(engine)
         self._answer: Answer | None = None
-        self.copies = VolumeCopies(self._engine, root, settings, owner)
+
+    @cached_property
+    def copies(self) -> "VolumeCopies":
+        """What copies volumes; loaded only by what does, as `session list` does not."""
+        from simbuilder.runtimes.volumes import VolumeCopies
+
+        return VolumeCopies(self._engine, self._root, self._settings, self._owner)
 
     # --- the seam --------------------------------------------------------------------------
 
@@ -142,6 +150,8 @@ class ComposeRuntime:
     def log_tails(self, session_id: str, services: Sequence[str]) -> Mapping[str, Sequence[str]]:
         """Ask for the logs of the session's containers."""
         look = partial(self._containers, session_id, services)
+        from simbuilder.runtimes import container_logs
+
         return container_logs.tails(self._engine, look, services)
 
     def log_lines(
@@ -149,6 +159,8 @@ class ComposeRuntime:
     ) -> Iterator[LogLine]:
         """Let the engine tell, and look for containers that come and go meanwhile."""
         look = partial(self._containers, session_id, services)
+        from simbuilder.runtimes import container_logs
+
         return container_logs.lines(self._engine, look, wanted)
 
     def traces(self) -> set[str]:
@@ -164,6 +176,8 @@ class ComposeRuntime:
 
     def usage(self, sessions: Sequence[Session]) -> Mapping[str, Mapping[str, Usage]]:
         """Let the engine measure; clients are counted where they are, on this machine."""
+        from simbuilder.runtimes.usage import with_clients
+
         return with_clients(sessions, labels.usage(self._engine, self._owner, PATIENCE_S))
 
     def stored(self, sessions: Sequence[Session]) -> Mapping[str, Mapping[str, int]]:

@@ -58,6 +58,9 @@ class MemoryCopies:
         self._step()
         yield time.monotonic()
 
+    def ahead(self, source: Data, target: Data, services: Sequence[str], emit: EventSink) -> None:
+        """Nothing: there is no pause that this would shorten."""
+
     def copy(self, source: Data, target: Data, services: Sequence[str], emit: EventSink) -> int:
         """Copy texts."""
         kept = {s: self._kept.get((source.session.id, source.snapshot, s), "") for s in services}

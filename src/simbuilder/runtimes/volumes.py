@@ -109,6 +109,9 @@ class VolumeCopies:
         with holding.held(self._marking(session), moving) as began:
             yield began
 
+    def ahead(self, source: Data, target: Data, services: Sequence[str], emit: EventSink) -> None:
+        """Nothing: what has changed since could not be told without looking at every file."""
+
     def copy(self, source: Data, target: Data, services: Sequence[str], emit: EventSink) -> int:
         """See `Copies.copy`."""
         self.settle(source.session)

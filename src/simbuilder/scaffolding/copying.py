@@ -4,7 +4,8 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 _FICLONE = 0x40049409
@@ -12,22 +13,64 @@ _FICLONE = 0x40049409
 
 _CANNOT_CLONE = (errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.ENOSYS)
 _PIECE = 8 << 20
+_RECENTLY_S = 2.0
+
+Stamp = tuple[int, int, int, int]
+"""What tells whether a file has changed: inode, size, and when its content and inode did."""
 
 
-def copy_tree(source: Path, target: Path, copied: Callable[[int], None]) -> None:
+def copy_tree(
+    source: Path,
+    target: Path,
+    copied: Callable[[int], None],
+    ahead: Mapping[Path, Stamp] | None = None,
+) -> None:
     """Copy what is below the folder `source` into the new folder `target`.
 
     Only folders, plain files and their modes: servers keep nothing else in their data. `copied`
-    hears the bytes as they are done. Holes stay holes. Raises `OSError`.
+    hears the bytes as they are done. Holes stay holes. What `copy_ahead` has copied is not copied
+    again unless it has changed. Raises `OSError`.
     """
-    target.mkdir(0o700)
+    target.mkdir(0o700, exist_ok=ahead is not None)
+    there: set[Path] = set()
     for path in _walk(source):
-        there = target / path.relative_to(source)
+        name = path.relative_to(source)
+        there.add(name)
         status = path.lstat()
         if stat.S_ISDIR(status.st_mode):
-            there.mkdir(stat.S_IMODE(status.st_mode) | 0o700)
-        elif stat.S_ISREG(status.st_mode):
-            _copy_file(path, there, status, copied)
+            (target / name).mkdir(stat.S_IMODE(status.st_mode) | 0o700, exist_ok=ahead is not None)
+        elif stat.S_ISREG(status.st_mode) and (ahead or {}).get(name) != _stamp(status):
+            (target / name).unlink(missing_ok=True)
+            _copy_file(path, target / name, status, copied)
+    if ahead is not None:
+        gone = [path for path in _walk(target) if path.relative_to(target) not in there]
+        for path in reversed(gone):
+            path.rmdir() if path.is_dir() else path.unlink()
+
+
+def copy_ahead(source: Path, target: Path, copied: Callable[[int], None]) -> dict[Path, Stamp]:
+    """Copy into the new folder `target` what seems to be finished, while others write to `source`.
+
+    Returns path below it -> what it was when it was copied, for `copy_tree`. What has changed in
+    the last two seconds is left out: two changes within a tick of the clock leave the same time.
+    """
+    target.mkdir(0o700)
+    now = target.lstat().st_mtime  # by the clock of the file system
+    done = {}
+    for path in _walk(source):
+        name = path.relative_to(source)
+        with suppress(FileNotFoundError):  # gone meanwhile, and perhaps half of it is here
+            status = path.lstat()
+            if stat.S_ISDIR(status.st_mode):
+                (target / name).mkdir(stat.S_IMODE(status.st_mode) | 0o700)
+            elif stat.S_ISREG(status.st_mode) and status.st_mtime < now - _RECENTLY_S:
+                _copy_file(path, target / name, status, copied)
+                done[name] = _stamp(status)
+    return done
+
+
+def _stamp(status: os.stat_result) -> Stamp:
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def size_of(folder: Path) -> int:
@@ -53,8 +96,9 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def _refuse(error: OSError) -> None:
-    """Let no folder be passed over that cannot be looked into."""
-    raise error
+    """Let no folder be passed over that cannot be looked into, unless it is gone by now."""
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _copy_file(

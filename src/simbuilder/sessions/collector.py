@@ -145,13 +145,9 @@ class Collector:
     ) -> list[Due]:
         facts = _facts({s.id: s.end for s in sessions})
         if orphans:
-            gone = (s.id for s in sessions if self._orphaned(s))
+            gone = (s.id for s in sessions if current.orphaned(s, self._owner))
             facts = replace(facts, homeless=frozenset(gone))
         return expiry.due(sessions, facts, self._now(), older_than_s)
-
-    def _orphaned(self, session: Session) -> bool:
-        # on another machine, or in another container, the folder may well be there
-        return session.owner == self._owner and current.orphaned(session)
 
     def _against(self, one: Due) -> str:
         """Return who is connected to a session, or that nobody can tell; nothing if nobody is.

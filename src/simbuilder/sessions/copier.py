@@ -104,8 +104,7 @@ class Copier:
                 draft = self._manager.draft(request, place)
 
                 def fill(session: Session) -> Copied:
-                    copy = partial(self._copy, Data(source), Data(session))
-                    return self.still(source, running, copy)
+                    return self._still(Data(source), running, Data(session))
 
                 session, copied = self.add(draft, fill, held)
             report = (
@@ -152,8 +151,7 @@ class Copier:
         with self._manager.locked(session_id, timeout_s) as session:
             self.snapshots.check_is_new(session, name)
             with self.copying(session):
-                copy = partial(self._copy, Data(session), Data(session, name))
-                done = self.still(session, self.running(session), copy)
+                done = self._still(Data(session), self.running(session), Data(session, name))
                 snapshot = Snapshot(name, self._makers.now(), session.services, done.bytes)
                 self.snapshots.add(session.id, snapshot)
             return snapshot, done
@@ -189,9 +187,13 @@ class Copier:
                 self._runtimes.of(session).copies.drop(Data(session, name))
             return snapshot
 
-    def _copy(self, source: Data, target: Data) -> int:
+    def _still(self, source: Data, running: Sequence[str], target: Data) -> Copied:
+        """Copy what can be copied before, and then the rest while what runs stands still."""
         copies = self._runtimes.of(source.session).copies
-        return copies.copy(source, target, source.session.services, self._emit)
+        what = (source, target, source.session.services, self._emit)
+        if running:
+            copies.ahead(*what)
+        return self.still(source.session, running, partial(copies.copy, *what))
 
     # --- helpers ---------------------------------------------------------------------------
 

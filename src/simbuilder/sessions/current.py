@@ -71,9 +71,12 @@ def delete(folder: Path, session_id: str) -> bool:
     return True
 
 
-def orphaned(session: Session) -> bool:
-    """True if the folders that a session is used from are certainly gone."""
-    return all(vanished(Path(folder), session.mount) for folder in session.folders)
+def orphaned(session: Session, owner: str) -> bool:
+    """True if the folders that a session of this owner is used from are certainly gone."""
+    # on another machine, or in another container, they may well be there
+    return session.owner == owner and all(
+        vanished(Path(folder), session.mount) for folder in session.folders
+    )
 
 
 def _free_name(path: Path) -> Path:

@@ -367,7 +367,7 @@ class SessionManager:
             health = {s: health.get(s, Health(False)) for s in session.services}
         removing = self._store.removing(session.id)
         env_file = self._store.env_file(session.id)
-        alone = current.orphaned(session)
+        alone = current.orphaned(session, self._makers.owner)
         return SessionView(session, env_file, observed, health, removing, orphaned=alone)
 
     # --- helpers ---------------------------------------------------------------------------

@@ -70,6 +70,12 @@ class Copies(Protocol):
         `NotHeldError`.
         """
 
+    def ahead(self, source: Data, target: Data, services: Sequence[str], emit: EventSink) -> None:
+        """Copy before `held` what seems not to change any more: so much less is left for `copy`.
+
+        Whatever of it does change is copied again. It may do nothing. Raises `OSError`.
+        """
+
     def copy(self, source: Data, target: Data, services: Sequence[str], emit: EventSink) -> int:
         """Copy data that stands still; return the number of bytes.
 

@@ -1,5 +1,7 @@
 """The full-screen view: a table of all sessions, and below it what there is to say of one."""
 
+import asyncio
+import signal
 import threading
 import time
 from queue import SimpleQueue
@@ -22,7 +24,6 @@ from simbuilder.sessions.runtime import LogLine
 from simbuilder.sessions.watcher import Watcher
 from simbuilder.sessions.watching import Snapshot
 
-INTERRUPTED = 130
 _TICK_S = 0.25
 _DRAW_EVERY_S = 1.0
 """At most; and at least twice between two looks."""
@@ -66,7 +67,7 @@ class WatchApp(App[int]):
         Binding("l,enter", "logs", "logs"),
         Binding("question_mark", "help", "help", key_display="?"),
         Binding("q", "leave(0)", "quit"),
-        Binding("ctrl+c", f"leave({INTERRUPTED})", show=False, priority=True, system=True),
+        Binding("ctrl+c", f"leave({128 + signal.SIGINT})", show=False, priority=True, system=True),
     ]
 
     def __init__(self, watcher: Watcher, act: Act) -> None:
@@ -94,7 +95,9 @@ class WatchApp(App[int]):
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        """Begin to draw."""
+        """Begin to draw; and leave the terminal as it was, whatever signal ends us."""
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(sign, self.exit, 128 + sign)
         self.theme = "ansi-dark"
         self._table.focus()
         self._width = self.size.width - _MARGIN

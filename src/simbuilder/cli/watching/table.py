@@ -98,11 +98,19 @@ class SessionTable(ScrollView, can_focus=True):
         before, self._cursor = self._cursor, max(0, min(row, len(self._lines) - 1))
         self._redraw(before)
         self._redraw(self._cursor)
+        self._reveal()
+        self.post_message(self.Moved())
+
+    def _reveal(self) -> None:
+        """Scroll as far as it takes to see the cursor."""
         top, height = self.scroll_offset.y, self.size.height
-        if not top <= self._cursor < top + height:
+        if height and not top <= self._cursor < top + height:
             to = self._cursor if self._cursor < top else self._cursor - height + 1
             self.scroll_to(y=to, animate=False, force=True)
-        self.post_message(self.Moved())
+
+    def on_resize(self) -> None:
+        """Keep the cursor in sight."""
+        self._reveal()
 
     def on_click(self, event: Click) -> None:
         """Put the cursor where the mouse is."""

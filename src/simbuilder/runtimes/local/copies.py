@@ -11,16 +11,17 @@ place: who dies meanwhile is finished by the next start (`settle`).
 import signal
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from simbuilder.runtimes import probes
 from simbuilder.runtimes.local.azurite import HELD
 from simbuilder.runtimes.users import forget_users
 from simbuilder.scaffolding import freeze, machine, process
-from simbuilder.scaffolding.copying import bar, copy_tree, size_of
+from simbuilder.scaffolding.copying import Stamp, bar, copy_ahead, copy_tree, size_of
 from simbuilder.scaffolding.exceptions import NotHeldError
 from simbuilder.scaffolding.files import make_private_folder, remove_if_empty, remove_tree
 from simbuilder.sessions.model import Session
@@ -38,11 +39,21 @@ _TELL_EVERY_S = 1.0
 _AGAIN = "nothing was copied; try again"
 
 
+@dataclass(frozen=True)
+class _Begun:
+    """A copy of which a part was made ahead: that many bytes, and which files of each folder."""
+
+    target: Data
+    bytes: int
+    seen: Mapping[Path, Mapping[Path, Stamp]]
+
+
 class LocalCopies:
     """Implements `sessions.runtime.Copies` on folders below `root`."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._begun: _Begun | None = None
 
     def lacks(self, session: Session, services: Sequence[str]) -> Sequence[str]:
         """Ask NATS, which can keep streams in memory."""
@@ -81,18 +92,36 @@ class LocalCopies:
             if not freeze.still(running):
                 raise NotHeldError("somebody let a server go on while it was copied", _AGAIN)
 
+    def ahead(self, source: Data, target: Data, services: Sequence[str], emit: EventSink) -> None:
+        """See `Copies.ahead`."""
+        self.settle(source.session)
+        self.settle(target.session)
+        copies = self._room(target, services)
+        seen: dict[Path, Mapping[Path, Stamp]] = {}
+
+        def copy(place: Path, into: Path, copied: Callable[[int], None]) -> None:
+            seen[into] = copy_ahead(place, into, copied)
+
+        try:
+            pairs = [(self._place(source, s), into) for s, into in copies.items()]
+            self._begun = _Begun(target, _copy_all(pairs, emit, copy), seen)
+        except BaseException:
+            self.settle(target.session)
+            raise
+
     def copy(self, source: Data, target: Data, services: Sequence[str], emit: EventSink) -> int:
         """See `Copies.copy`."""
-        self.settle(source.session)
+        if self._begun is None or self._begun.target != target:
+            self.settle(source.session)
         places = {s: self._place(source, s) for s in services}
         return self._fill(places, target, source.session.id != target.session.id, emit)
 
     def pack(self, source: Data, services: Sequence[str], folder: Path, emit: EventSink) -> int:
         """See `Copies.pack`."""
         self.settle(source.session)
-        places = {s: (self._place(source, s), folder / s) for s in services}
-        done = _copy_all(places, emit)
-        for _, copy in places.values():
+        pairs = [(self._place(source, s), folder / s) for s in services]
+        done = _copy_all(pairs, emit)
+        for _, copy in pairs:
             forget_users(copy)
         return done
 
@@ -141,25 +170,39 @@ class LocalCopies:
     def _fill(
         self, places: Mapping[str, Path], target: Data, foreign: bool, emit: EventSink
     ) -> int:
-        self.settle(target.session)
-        home = make_private_folder(self._root / target.session.id)
-        if target.snapshot:
-            whole = make_private_folder(home / SNAPSHOTS) / f"{target.snapshot}.copying"
-            copies = {s: make_private_folder(whole) / s for s in places}
-        else:
-            copies = {s: make_private_folder(home / s) / "data.copying" for s in places}
+        begun, self._begun = self._begun, None
+        if begun is None or begun.target != target:
+            self.settle(target.session)
+            begun = _Begun(target, 0, {})
+        copies = self._room(target, [*places])
+
+        def copy(place: Path, into: Path, copied: Callable[[int], None]) -> None:
+            copy_tree(place, into, copied, begun.seen.get(into))
+
         try:
-            done = _copy_all({s: (place, copies[s]) for s, place in places.items()}, emit)
+            done = _copy_all([(place, copies[s]) for s, place in places.items()], emit, copy)
             if foreign:
-                for copy in copies.values():
-                    forget_users(copy)
+                for into in copies.values():
+                    forget_users(into)
             if target.snapshot:
+                whole = self._whole(target)
                 remove_tree(whole.with_suffix(""))
                 whole.rename(whole.with_suffix(""))
         except BaseException:
             self.settle(target.session)
             raise
-        return done
+        return begun.bytes + done
+
+    def _room(self, target: Data, services: Sequence[str]) -> dict[str, Path]:
+        """Return service -> where its copy is made, for which there is a folder."""
+        if target.snapshot:
+            whole = make_private_folder(self._whole(target))
+            return {s: whole / s for s in services}
+        home = self._root / target.session.id
+        return {s: make_private_folder(home / s) / "data.copying" for s in services}
+
+    def _whole(self, target: Data) -> Path:
+        return self._root / target.session.id / SNAPSHOTS / f"{target.snapshot}.copying"
 
 
 def _wait_for(held: Path | None) -> None:
@@ -170,9 +213,13 @@ def _wait_for(held: Path | None) -> None:
         time.sleep(_POLL_S)
 
 
-def _copy_all(places: Mapping[str, tuple[Path, Path]], emit: EventSink) -> int:
+def _copy_all(
+    pairs: Sequence[tuple[Path, Path]],
+    emit: EventSink,
+    how: Callable[[Path, Path, Callable[[int], None]], None] = copy_tree,
+) -> int:
     """Copy each (from, to) at the same time, and tell how far it is every second."""
-    whole = max(1, sum(size_of(source) for source, _ in places.values()))
+    whole = max(1, sum(size_of(source) for source, _ in pairs))
     told = time.monotonic()
     done = 0
 
@@ -189,12 +236,12 @@ def _copy_all(places: Mapping[str, tuple[Path, Path]], emit: EventSink) -> int:
 
     def copy(source: Path, target: Path) -> None:
         if source.is_dir():
-            copy_tree(source, target, copied)
+            how(source, target, copied)
         else:  # of a server that was never started
-            target.mkdir(0o700)
+            target.mkdir(0o700, exist_ok=True)
 
-    with ThreadPoolExecutor(max(1, len(places))) as pool:
-        pending = [pool.submit(copy, *pair) for pair in places.values()]
+    with ThreadPoolExecutor(max(1, len(pairs))) as pool:
+        pending = [pool.submit(copy, *pair) for pair in pairs]
         try:
             for future in pending:
                 future.result()

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from simbuilder.runtimes import logs, probes
 from simbuilder.runtimes.local import ends, logfile
-from simbuilder.runtimes.local.copies import LocalCopies
 from simbuilder.runtimes.local.logfile import LogFile
 from simbuilder.runtimes.local.server import Graph, LocalServer, clean_environment
 from simbuilder.scaffolding import machine, process
@@ -41,6 +41,9 @@ from simbuilder.sessions.model import (
 from simbuilder.sessions.port_manager import bindable
 from simbuilder.sessions.result import Event, EventSink
 from simbuilder.sessions.runtime import Excerpt, LogLine
+
+if TYPE_CHECKING:
+    from simbuilder.runtimes.local.copies import LocalCopies
 
 SERVICES = ("neo4j", "nats", "azurite")
 LOG = "server.log"
@@ -69,7 +72,13 @@ class LocalRuntime:
         self._root = root
         self._cache = cache
         self._graph = graph or Graph()
-        self.copies = LocalCopies(root)
+
+    @cached_property
+    def copies(self) -> "LocalCopies":
+        """What copies folders; loaded only by what does, as `session list` does not."""
+        from simbuilder.runtimes.local.copies import LocalCopies
+
+        return LocalCopies(self._root)
 
     @cached_property
     def servers(self) -> Mapping[str, LocalServer]:
