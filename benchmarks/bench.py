@@ -19,6 +19,7 @@ import psutil
 
 from benchmarks.crowd import bench_crowds
 from benchmarks.docker import bench_docker
+from benchmarks.forks import bench_forks
 from benchmarks.measure import PYTHON, Home, report, timed
 from simbuilder.runtimes import probes
 from simbuilder.runtimes.engine import Engine
@@ -201,6 +202,7 @@ def main() -> int:
     with _home(cache) as home:
         bare = BareServers(home.folder, cache)
         good = [bench_list(home), bench_session(home, bare), *bench_crowds(home)]
+        good += bench_forks(home)
         if images := _test_images():
             with _home(cache, "docker") as other:
                 good += bench_docker(other, home, images)

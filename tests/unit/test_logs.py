@@ -149,7 +149,8 @@ def test_a_container_is_asked_for_what_is_not_known_yet() -> None:
     assert log.line("Error response from daemon: no") is None
     found = log.line("2026-11-25T04:32:04.237129389Z [1] it starts\r")
     assert found is not None
-    assert (found.at, found.text) == (pytest.approx(AT, abs=0.001), "[1] it starts")
+    assert found.at == pytest.approx(AT, abs=0.001)
+    assert found.text == "[1] it starts"
     assert log.arguments("--follow") == [
         *("logs", "--timestamps", "--tail", "all"),
         *("--since", "2026-11-25T04:32:04.237129389Z", "--follow", "abc"),

@@ -64,8 +64,8 @@ class Graph:
         """Run one statement in a transaction of its own, and fetch all that it returns.
 
         Raises `StatementError` with the server's sentence, and `NotReadyError` if there is none.
-        Ctrl-C ends the wait, and the connection. Neo4j gives the statement up then; ArcadeDB (26.10)
-        works on it to its end.
+        Ctrl-C ends the wait, and the connection. Neo4j then gives the statement up; ArcadeDB, as of
+        26.10, works on it to its end.
         """
         from neo4j import Query
         from neo4j.exceptions import DriverError, Neo4jError
