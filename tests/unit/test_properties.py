@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -150,9 +149,7 @@ def test_the_ledger_is_the_union_of_the_records(
 
 # --- text ----------------------------------------------------------------------------------
 
-PRINTABLE = st.text(
-    st.sampled_from([c for c in map(chr, range(sys.maxunicode)) if c.isprintable()])
-)
+PRINTABLE = st.text(st.characters(exclude_categories=("C", "Z")) | st.just(" "))
 SPECIAL = st.text(st.sampled_from("aA1_=# \t\r\n\"'\\$`\x00\x0b\x1c\x85\u2028\ufeff\ud800"))
 ANY_TEXT = st.text(st.characters()) | SPECIAL
 KEYS = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,20}", fullmatch=True)
@@ -214,9 +211,7 @@ def sessions(draw: st.DrawFn) -> Session:
             "created_at": draw(moments),
             "expires_at": draw(st.just("") | moments),
             "ttl_s": draw(st.integers(0, 10**8)),
-            "deadline": draw(
-                st.just("") | st.from_regex(r"[0-9a-f-]{1,36}:[0-9]{1,9}\.[0-9]{3}", fullmatch=True)
-            ),
+            "deadline": draw(st.just("") | st.integers(0, 10**9).map("boot-id:{}.125".format)),
             "bound_to": draw(PRINTABLE),
             "mount": draw(ANY_TEXT),
         }
