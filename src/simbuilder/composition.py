@@ -3,15 +3,13 @@
 import binascii
 import os
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simbuilder.runtimes.compose import ComposeRuntime
-from simbuilder.runtimes.engine import AUTO_TIMEOUT_S
-from simbuilder.runtimes.local import Graph, LocalRuntime
 from simbuilder.scaffolding.environment import (
     DEFAULTS,
     CoreSettings,
@@ -28,10 +26,13 @@ from simbuilder.sessions.makers import Makers
 from simbuilder.sessions.manager import SessionManager
 from simbuilder.sessions.port_manager import PortManager, system_range
 from simbuilder.sessions.result import Event, EventSink
+from simbuilder.sessions.runtime import Runtime
 from simbuilder.sessions.runtimes import Runtimes
 from simbuilder.sessions.store import SessionStore
 
 if TYPE_CHECKING:
+    from simbuilder.runtimes.compose import ComposeRuntime
+    from simbuilder.runtimes.local import LocalRuntime
     from simbuilder.sessions.copier import Copier
     from simbuilder.sessions.exporter import Exporter
     from simbuilder.sessions.verifier import Verifier
@@ -47,8 +48,8 @@ class Rooms:
     manager: SessionManager
     store: SessionStore
     ports: PortManager
-    local: LocalRuntime
-    docker: ComposeRuntime
+    local: Callable[[], "LocalRuntime"]
+    docker: Callable[[], "ComposeRuntime"]
     emit: EventSink
     verifier: Callable[[], "Verifier"]
     copier: Callable[[], "Copier"]
@@ -69,6 +70,25 @@ class Choice:
     automatic: bool = False
 
 
+class _OnDemand(Mapping[str, Runtime]):
+    """Runtimes by name, each loaded when it is asked for: few commands need them all."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], Runtime]]) -> None:
+        self._makers = makers
+
+    def __getitem__(self, name: str) -> Runtime:
+        return self._makers[name]()
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._makers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+
 def rooms(emit: EventSink, folder: Path | None = None) -> Rooms:
     """Build the rooms for a folder, the current one if left out. Raises `ConfigurationError`."""
     folder = folder or current_folder()
@@ -80,16 +100,25 @@ def rooms(emit: EventSink, folder: Path | None = None) -> Rooms:
         store.ports,
         emit,
     )
-    containers = settings.containers
-    graph = Graph(
-        settings.neo4j_home, containers["NEO4J_HEAP_SIZE"], containers["NEO4J_PAGE_CACHE_SIZE"]
-    )
     owner = f"{os.getuid()}@{os.uname().nodename}:{settings.state_dir}"
-    docker = ComposeRuntime(
-        settings.state_dir / "docker", containers, owner, settings.publish_address
-    )
-    local = LocalRuntime(settings.state_dir / "local", settings.cache_dir, graph)
-    runtimes = Runtimes({"local": local, "docker": docker}, emit)
+
+    @cache
+    def local() -> "LocalRuntime":
+        from simbuilder.runtimes.local import Graph, LocalRuntime
+
+        given = settings.containers
+        sizes = given["NEO4J_HEAP_SIZE"], given["NEO4J_PAGE_CACHE_SIZE"]
+        graph = Graph(settings.neo4j_home, *sizes)
+        return LocalRuntime(settings.state_dir / "local", settings.cache_dir, graph)
+
+    @cache
+    def docker() -> "ComposeRuntime":
+        from simbuilder.runtimes.compose import ComposeRuntime
+
+        root = settings.state_dir / "docker"
+        return ComposeRuntime(root, settings.containers, owner, settings.publish_address)
+
+    runtimes = Runtimes(_OnDemand({"local": local, "docker": docker}), emit, slow=("docker",))
     makers = Makers(
         owner=owner,
         session_id=lambda: str(uuid.uuid4()),
@@ -144,11 +173,13 @@ def new_secret(service: str) -> str:
 
 def choose_runtime(wanted: str | None, made: Rooms) -> Choice:
     """Return the runtime for a new session; `auto` takes Docker if an engine answers within 2 s."""
+    from simbuilder.runtimes.engine import AUTO_TIMEOUT_S
+
     name = wanted or made.settings.runtime
     if name != "auto":
         return Choice(name, "asked for" if wanted else "set by SIMBUILDER_RUNTIME")
     try:
-        return Choice("docker", f"auto: {made.docker.answer(AUTO_TIMEOUT_S)}", automatic=True)
+        return Choice("docker", f"auto: {made.docker().answer(AUTO_TIMEOUT_S)}", automatic=True)
     except RuntimeUnavailableError as error:
         return Choice("local", f"auto: {error.message}", automatic=True)
 

@@ -96,7 +96,7 @@ def _tools(
     checks.append(_row("runtime", True, None, f"{choice.runtime}{why}"))
     if choice.runtime == "docker":
         try:
-            answer = rooms.docker.at(engine).answer(LOOK_TIMEOUT_S)
+            answer = rooms.docker().at(engine).answer(LOOK_TIMEOUT_S)
         except SimBuilderError as error:
             checks.append(_row("docker", False, None, error.message))
             return checks, [Problem.of(error)]

@@ -102,7 +102,7 @@ class Doctor:
 
     def __init__(self, rooms: "Rooms") -> None:
         self._deadline = time.monotonic() + SEEN_BY_S
-        self._local, self._docker = rooms.local, rooms.docker
+        self._local, self._docker = rooms.local(), rooms.docker()
         self._store, self._ports = rooms.store, rooms.ports
         self._owner = rooms.owner
         self._settings = settings = rooms.settings

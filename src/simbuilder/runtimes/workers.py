@@ -45,7 +45,8 @@ class Workers:
     def size(self, places: Sequence[str]) -> int:
         """Return how many bytes take the places in the container that runs; 0 if none does."""
         done = self._engine.attempt(("exec", self._name, "du", "-sk", *places), PATIENCE_S)
-        return kilobytes(done.out.splitlines())
+        # the container may have just ended, of which the engine tells on stdout, too
+        return kilobytes([line for line in done.out.splitlines() if line[:1].isdigit()])
 
     def end(self) -> None:
         """End what runs, if anything does."""

@@ -1,7 +1,7 @@
 """The runtimes of this version by name: which one a session belongs to, and what they see."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from simbuilder.scaffolding.exceptions import (
     RuntimeUnavailableError,
@@ -27,11 +27,17 @@ _ASK_AGAIN_S = 0.5
 
 
 class Runtimes:
-    """All there are, each at the engine where new sessions would go."""
+    """All there are, each at the engine where new sessions would go.
 
-    def __init__(self, runtimes: Mapping[str, Runtime], emit: EventSink) -> None:
+    `slow` are the names of those that are not instant: they are not even loaded for nothing.
+    """
+
+    def __init__(
+        self, runtimes: Mapping[str, Runtime], emit: EventSink, slow: Collection[str] = ()
+    ) -> None:
         self._runtimes = runtimes
         self._emit = emit
+        self._slow = slow
 
     def named(self, name: str) -> Runtime:
         """Return a runtime. Raises `RuntimeUnavailableError` if this version does not have it."""
@@ -90,8 +96,8 @@ class Runtimes:
 
         A runtime that cannot be asked is a warning.
         """
-        wanted = [r for r in self._runtimes.values() if r.instant or not instant]
-        return {i: end for r in wanted for i, end in self._marks(r).items()}
+        names = [name for name in self._runtimes if not instant or name not in self._slow]
+        return {i: end for n in names for i, end in self._marks(self._runtimes[n]).items()}
 
     def _marks(self, runtime: Runtime) -> Mapping[str, End]:
         try:
