@@ -4,6 +4,7 @@ Only the paths in them are changed: they are of a user who is called `you`. The 
 state folder of their own, and gone afterwards.
 """
 
+import asyncio
 import os
 import re
 import subprocess
@@ -15,6 +16,9 @@ from rich.console import Console
 from rich.terminal_theme import DIMMED_MONOKAI
 from rich.text import Text
 
+from simbuilder.cli.watching.actions import act
+from simbuilder.cli.watching.app import WatchApp
+from simbuilder.composition import rooms
 from simbuilder.scaffolding.environment import core_settings, read_environment
 
 PICTURES = Path(__file__).with_name("pictures")
@@ -68,6 +72,21 @@ def save(name: str, svg: str) -> None:
     (PICTURES / f"{name}.svg").write_text(plain, encoding="utf-8")
 
 
+async def watched(home: Home) -> str:
+    """Return what `session watch` shows once every server has been asked."""
+    os.environ.update(home.env)
+    made = rooms(lambda _event: None, home.folder)
+    watcher = made.watcher(1.0)
+    watcher.start()
+    try:
+        app = WatchApp(watcher, act)
+        async with app.run_test(size=(130, 22)) as pilot:
+            await pilot.pause(15)
+            return home.clean(app.export_screenshot(title="SimBuilder"))
+    finally:
+        watcher.stop()
+
+
 def main() -> int:
     """Take all pictures."""
     with tempfile.TemporaryDirectory() as name:
@@ -79,6 +98,8 @@ def main() -> int:
             home.run("session", "create", "--name", "later", "--services", "nats")
             listed = home.run("session", "list")
             picture("list", [("simbuilder session list", listed)])
+            home.run("session", "extend", "attempt", "--until", "2030-01-31")
+            save("watch", asyncio.run(watched(home)))
         finally:
             home.run("session", "cleanup", "--all", "--yes")
     return 0
