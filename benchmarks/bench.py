@@ -22,7 +22,7 @@ from benchmarks.docker import bench_docker
 from benchmarks.forks import bench_forks
 from benchmarks.measure import PYTHON, Home, report, timed
 from simbuilder.runtimes import probes
-from simbuilder.runtimes.engine import Engine
+from simbuilder.runtimes.docker.engine import Engine
 from simbuilder.runtimes.local import LocalRuntime
 from simbuilder.runtimes.local.server import LocalServer, clean_environment
 from simbuilder.scaffolding.environment import core_settings, read_environment

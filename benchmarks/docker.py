@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.measure import Home, report, timed
 from simbuilder.runtimes import probes
-from simbuilder.runtimes.project import COMPOSE_FILE
+from simbuilder.runtimes.docker.project import COMPOSE_FILE
 from simbuilder.sessions.model import Session
 from simbuilder.sessions.store import SessionStore
 

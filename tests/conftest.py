@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from simbuilder.runtimes.engine import Engine
+from simbuilder.runtimes.docker.engine import Engine
 from simbuilder.runtimes.local import LocalRuntime
 from simbuilder.scaffolding.environment import core_settings, read_environment
 from simbuilder.scaffolding.exceptions import RuntimeUnavailableError

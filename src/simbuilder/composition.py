@@ -31,7 +31,7 @@ from simbuilder.sessions.runtimes import Runtimes
 from simbuilder.sessions.store import SessionStore
 
 if TYPE_CHECKING:
-    from simbuilder.runtimes.compose import ComposeRuntime
+    from simbuilder.runtimes.docker.compose import ComposeRuntime
     from simbuilder.runtimes.local import LocalRuntime
     from simbuilder.sessions.copier import Copier
     from simbuilder.sessions.exporter import Exporter
@@ -113,7 +113,7 @@ def rooms(emit: EventSink, folder: Path | None = None) -> Rooms:
 
     @cache
     def docker() -> "ComposeRuntime":
-        from simbuilder.runtimes.compose import ComposeRuntime
+        from simbuilder.runtimes.docker.compose import ComposeRuntime
 
         root = settings.state_dir / "docker"
         return ComposeRuntime(root, settings.containers, owner, settings.publish_address)
@@ -173,7 +173,7 @@ def new_secret(service: str) -> str:
 
 def choose_runtime(wanted: str | None, made: Rooms) -> Choice:
     """Return the runtime for a new session; `auto` takes Docker if an engine answers within 2 s."""
-    from simbuilder.runtimes.engine import AUTO_TIMEOUT_S
+    from simbuilder.runtimes.docker.engine import AUTO_TIMEOUT_S
 
     name = wanted or made.settings.runtime
     if name != "auto":
@@ -191,7 +191,7 @@ def instead_of_docker(
 
     Raises `error` otherwise: whoever names an image wants that one.
     """
-    from simbuilder.runtimes.images import variable
+    from simbuilder.runtimes.docker.images import variable
 
     names = [variable(service) for service in services]
     if not choice.automatic or any(made.settings.containers[n] != DEFAULTS[n] for n in names):

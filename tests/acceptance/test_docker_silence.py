@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from simbuilder.runtimes.engine import Engine
+from simbuilder.runtimes.docker.engine import Engine
 from tests.acceptance import clients
 from tests.acceptance.conftest import COMMAND, Cli
 from tests.acceptance.docker import NATS, docker, docker_that, left_of, problem, state

@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from simbuilder.runtimes.engine import Engine
+from simbuilder.runtimes.docker.engine import Engine
 from simbuilder.scaffolding.exceptions import SimBuilderError
 from tests.chaos.tally import Tally
 

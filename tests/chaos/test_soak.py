@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from simbuilder.runtimes.compose import ComposeRuntime
+from simbuilder.runtimes.docker.compose import ComposeRuntime
 from simbuilder.runtimes.local import LocalRuntime
 from simbuilder.scaffolding import process
 from simbuilder.scaffolding.environment import CONTAINERS

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from simbuilder.runtimes.ends import served
+from simbuilder.runtimes.docker.ends import served
 from simbuilder.runtimes.local.ends import FILE
 from simbuilder.runtimes.memory import MemoryRuntime
 from simbuilder.scaffolding.exceptions import RuntimeUnavailableError

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from simbuilder.runtimes.compose import ComposeRuntime
+from simbuilder.runtimes.docker.compose import ComposeRuntime
 from simbuilder.runtimes.local import LocalRuntime
 from simbuilder.runtimes.memory import MemoryRuntime
 from simbuilder.scaffolding import process

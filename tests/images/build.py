@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from simbuilder.runtimes.engine import Engine
+from simbuilder.runtimes.docker.engine import Engine
 from simbuilder.runtimes.local import tools
 from simbuilder.scaffolding.environment import core_settings, read_environment
 from simbuilder.scaffolding.exceptions import RuntimeUnavailableError

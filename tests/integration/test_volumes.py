@@ -20,12 +20,12 @@ from neo4j import GraphDatabase
 
 from simbuilder.composition import new_secret
 from simbuilder.runtimes.canaries import RealCanaries
-from simbuilder.runtimes.compose import ComposeRuntime
-from simbuilder.runtimes.engine import Engine
-from simbuilder.runtimes.holding import node_options
-from simbuilder.runtimes.project import COMPOSE_FILE
-from simbuilder.runtimes.volumes import VolumeCopies
-from simbuilder.runtimes.workers import Workers, mount
+from simbuilder.runtimes.docker.compose import ComposeRuntime
+from simbuilder.runtimes.docker.engine import Engine
+from simbuilder.runtimes.docker.holding import node_options
+from simbuilder.runtimes.docker.project import COMPOSE_FILE
+from simbuilder.runtimes.docker.volumes import VolumeCopies
+from simbuilder.runtimes.docker.workers import Workers, mount
 from simbuilder.scaffolding.exceptions import EngineError, NotHeldError
 from simbuilder.sessions import envfile
 from simbuilder.sessions.model import Session, to_record
@@ -174,7 +174,7 @@ def alike(source: Session, fork: Session) -> None:
 HOLDER = """
 import json, sys, time
 from pathlib import Path
-from simbuilder.runtimes.compose import ComposeRuntime
+from simbuilder.runtimes.docker.compose import ComposeRuntime
 from simbuilder.scaffolding.environment import CONTAINERS
 from simbuilder.sessions.model import from_record
 from simbuilder.sessions.runtime import Data

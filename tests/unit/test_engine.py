@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from simbuilder.runtimes import engine, labels, logs
-from simbuilder.runtimes.engine import Engine, explain_pull, ports_taken
-from simbuilder.runtimes.project import COMPOSE_FILE
+from simbuilder.runtimes import logs
+from simbuilder.runtimes.docker import engine, labels
+from simbuilder.runtimes.docker.engine import Engine, explain_pull, ports_taken
+from simbuilder.runtimes.docker.project import COMPOSE_FILE
 from simbuilder.scaffolding.environment import CONTAINERS
 from simbuilder.scaffolding.exceptions import ComposeMissingError
 from simbuilder.sessions import envfile

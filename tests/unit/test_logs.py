@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from simbuilder.runtimes import logs
-from simbuilder.runtimes.container_logs import _Log
-from simbuilder.runtimes.labels import Container
+from simbuilder.runtimes.docker.container_logs import _Log
+from simbuilder.runtimes.docker.labels import Container
 from simbuilder.runtimes.local.arcadedb import ArcadeServer
 from simbuilder.runtimes.local.azurite import AzuriteServer
 from simbuilder.runtimes.local.logfile import LogFile, lines

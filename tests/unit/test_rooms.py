@@ -61,7 +61,7 @@ DOORS = {
     "structlog": {"simbuilder.scaffolding.logging"},
     "pydantic": {"simbuilder.scaffolding.config"},
     "pydantic_settings": {"simbuilder.scaffolding.config"},
-    "python_on_whales": {"simbuilder.runtimes.images"},
+    "python_on_whales": {"simbuilder.runtimes.docker.images"},
     "rich": {"simbuilder.cli.render", *WATCHING},
     "textual": {*WATCHING},
 }

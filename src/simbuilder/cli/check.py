@@ -86,7 +86,7 @@ def _tools(
     rooms: "Rooms", choice: "Choice", engine: str
 ) -> "tuple[list[CheckData], list[Problem]]":
     """Check what the runtime in use needs; the engine, for sessions on Docker."""
-    from simbuilder.runtimes.engine import LOOK_TIMEOUT_S
+    from simbuilder.runtimes.docker.engine import LOOK_TIMEOUT_S
     from simbuilder.runtimes.local import tools
     from simbuilder.scaffolding.exceptions import SimBuilderError
     from simbuilder.sessions.result import Problem

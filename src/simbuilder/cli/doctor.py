@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from simbuilder.cli import headroom
 from simbuilder.cli.headroom import Finding
-from simbuilder.runtimes import labels
-from simbuilder.runtimes.engine import AUTO_TIMEOUT_S, LOWEST_COMPOSE, Engine
+from simbuilder.runtimes.docker import labels
+from simbuilder.runtimes.docker.engine import AUTO_TIMEOUT_S, LOWEST_COMPOSE, Engine
 from simbuilder.runtimes.local import tools
 from simbuilder.scaffolding import machine, process
 from simbuilder.scaffolding.exceptions import (

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from simbuilder.runtimes import ends, labels
-from simbuilder.runtimes.engine import PATIENCE_S, Engine
-from simbuilder.runtimes.images import variable
+from simbuilder.runtimes.docker import ends, labels
+from simbuilder.runtimes.docker.engine import PATIENCE_S, Engine
+from simbuilder.runtimes.docker.images import variable
 from simbuilder.scaffolding.exceptions import EngineError, SimBuilderError
 from simbuilder.sessions.model import End, Session
 

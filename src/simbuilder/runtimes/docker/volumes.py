@@ -18,10 +18,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from simbuilder.runtimes import holding, labels, probes
-from simbuilder.runtimes.engine import Engine
+from simbuilder.runtimes import probes
+from simbuilder.runtimes.docker import holding, labels
+from simbuilder.runtimes.docker.engine import Engine
+from simbuilder.runtimes.docker.workers import Workers, kilobytes, labelled, marks_of, mount
 from simbuilder.runtimes.users import USERS, forget_users
-from simbuilder.runtimes.workers import Workers, kilobytes, labelled, marks_of, mount
 from simbuilder.scaffolding import process
 from simbuilder.scaffolding.copying import bar, size_of
 from simbuilder.scaffolding.exceptions import EngineError, NotHeldError, SimBuilderError

@@ -3,8 +3,8 @@
 import json
 from functools import partial
 
-from simbuilder.runtimes import labels
-from simbuilder.runtimes.engine import LOOK_TIMEOUT_S, Engine
+from simbuilder.runtimes.docker import labels
+from simbuilder.runtimes.docker.engine import LOOK_TIMEOUT_S, Engine
 from simbuilder.scaffolding import process
 from simbuilder.sessions.model import End, is_moment
 

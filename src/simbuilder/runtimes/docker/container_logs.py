@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from simbuilder.runtimes import logs
-from simbuilder.runtimes.engine import Engine
-from simbuilder.runtimes.labels import Container
+from simbuilder.runtimes.docker.engine import Engine
+from simbuilder.runtimes.docker.labels import Container
 from simbuilder.scaffolding import programs
 from simbuilder.scaffolding.exceptions import SimBuilderError
 from simbuilder.sessions.runtime import Excerpt, LogLine

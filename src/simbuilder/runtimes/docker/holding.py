@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from simbuilder.runtimes.engine import PATIENCE_S, Engine
-from simbuilder.runtimes.labels import Container
+from simbuilder.runtimes.docker.engine import PATIENCE_S, Engine
+from simbuilder.runtimes.docker.labels import Container
 from simbuilder.scaffolding.exceptions import NotHeldError
 from simbuilder.scaffolding.freeze import Shell
 
-HOLD = Path(__file__).with_name("azurite_hold.mjs")
+HOLD = Path(__file__).parents[1] / "azurite_hold.mjs"
 """What lets a running Azurite be copied, see there."""
 
 _HELD = "/dev/shm/simbuilder-held"  # noqa: S108 - in Azurite's container; nothing stays of it

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from simbuilder.runtimes.engine import LOOK_TIMEOUT_S, Engine
+from simbuilder.runtimes.docker.engine import LOOK_TIMEOUT_S, Engine
 from simbuilder.scaffolding import process
 from simbuilder.scaffolding.exceptions import EngineError, StillRunningError
 from simbuilder.sessions.model import Footprint, Observed, Session, State, Usage, same_owner

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from simbuilder.runtimes.engine import Engine, explain_pull
+from simbuilder.runtimes.docker.engine import Engine, explain_pull
 from simbuilder.scaffolding import process
 from simbuilder.scaffolding.environment import process_environment
 from simbuilder.scaffolding.exceptions import EngineError

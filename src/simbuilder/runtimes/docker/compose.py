@@ -12,9 +12,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simbuilder.runtimes import ends, labels, probes, project
-from simbuilder.runtimes.engine import LOCAL_HINT, PATIENCE_S, Answer, Engine, ports_taken
-from simbuilder.runtimes.images import pull_missing, variable
+from simbuilder.runtimes import probes
+from simbuilder.runtimes.docker import ends, labels, project
+from simbuilder.runtimes.docker.engine import LOCAL_HINT, PATIENCE_S, Answer, Engine, ports_taken
+from simbuilder.runtimes.docker.images import pull_missing, variable
 from simbuilder.scaffolding import process
 from simbuilder.scaffolding.exceptions import (
     ConfigurationError,
@@ -40,7 +41,7 @@ from simbuilder.sessions.result import Event, EventSink
 from simbuilder.sessions.runtime import Excerpt, LogLine
 
 if TYPE_CHECKING:
-    from simbuilder.runtimes.volumes import VolumeCopies
+    from simbuilder.runtimes.docker.volumes import VolumeCopies
 
 SERVICES = ("neo4j", "nats", "azurite")
 ANYWHERE = "0.0.0.0"  # noqa: S104 - an address somebody can set, not one we bind
@@ -80,7 +81,7 @@ class ComposeRuntime:
     @cached_property
     def copies(self) -> "VolumeCopies":
         """What copies volumes; loaded only by what does, as `session list` does not."""
-        from simbuilder.runtimes.volumes import VolumeCopies
+        from simbuilder.runtimes.docker.volumes import VolumeCopies
 
         return VolumeCopies(self._engine, self._root, self._settings, self._owner)
 
@@ -150,7 +151,7 @@ class ComposeRuntime:
     def log_tails(self, session_id: str, services: Sequence[str]) -> Mapping[str, Sequence[str]]:
         """Ask for the logs of the session's containers."""
         look = partial(self._containers, session_id, services)
-        from simbuilder.runtimes import container_logs
+        from simbuilder.runtimes.docker import container_logs
 
         return container_logs.tails(self._engine, look, services)
 
@@ -159,7 +160,7 @@ class ComposeRuntime:
     ) -> Iterator[LogLine]:
         """Let the engine tell, and look for containers that come and go meanwhile."""
         look = partial(self._containers, session_id, services)
-        from simbuilder.runtimes import container_logs
+        from simbuilder.runtimes.docker import container_logs
 
         return container_logs.lines(self._engine, look, wanted)
 
@@ -394,7 +395,5 @@ class ComposeRuntime:
         return self.log_tails(session_id, [service]).get(service, ())
 
 
-def _refused(
-    problem: str, taken: tuple[str, ...] = (), log_tail: Sequence[str] = ()
-) -> StartOutcome:
-    return StartOutcome(Health(False, problem=problem), taken, tuple(log_tail))
+def _refused(problem: str, taken: tuple[str, ...] = (), log: Sequence[str] = ()) -> StartOutcome:
+    return StartOutcome(Health(False, problem=problem), taken, tuple(log))

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from simbuilder.runtimes.holding import node_options
-from simbuilder.runtimes.images import variable
+from simbuilder.runtimes.docker.holding import node_options
+from simbuilder.runtimes.docker.images import variable
 from simbuilder.scaffolding import dotenv
 from simbuilder.scaffolding.environment import memory_bytes
 from simbuilder.scaffolding.exceptions import ConfigurationError

@@ -1,0 +1,1 @@
+"""The docker runtime: each session a Docker Compose project on an engine that is anywhere."""
