@@ -20,7 +20,9 @@ import psutil
 from benchmarks.crowd import bench_crowds
 from benchmarks.docker import bench_docker
 from benchmarks.forks import bench_forks
+from benchmarks.fresh import bench_fresh
 from benchmarks.measure import PYTHON, Home, report, timed
+from benchmarks.watching import bench_watch
 from simbuilder.runtimes import probes
 from simbuilder.runtimes.docker.engine import Engine
 from simbuilder.runtimes.local import LocalRuntime
@@ -119,6 +121,19 @@ def bench_list(home: Home) -> bool:
     return report("session list, 10 sessions / import typer", ours, theirs, 2.0)
 
 
+def bench_run(home: Home) -> bool:
+    """Compare what `session run` adds to a command with importing typer."""
+    home.run("session", "create", "--start-containers", "--services", "nats")
+    ours, theirs = [], []
+    typer = [PYTHON, "-c", "import typer"]
+    for _ in range(2 * ROUNDS):
+        alone = timed(lambda: subprocess.run(["true"], check=True))
+        ours.append(timed(lambda: home.run("session", "run", "--", "true")) - alone)
+        theirs.append(timed(lambda: subprocess.run(typer, check=True, capture_output=True)))
+    home.run("session", "cleanup")
+    return report("session run -- true, less true alone / import typer", ours, theirs, 1.5)
+
+
 def bench_session(home: Home, bare: BareServers) -> bool:
     """Compare create and cleanup with the slowest server's own start and stop."""
     creates: list[float] = []
@@ -201,8 +216,8 @@ def main() -> int:
     cache = core_settings(read_environment(Path.cwd())).cache_dir
     with _home(cache) as home:
         bare = BareServers(home.folder, cache)
-        good = [bench_list(home), bench_session(home, bare), *bench_crowds(home)]
-        good += bench_forks(home)
+        good = [bench_list(home), bench_run(home), bench_session(home, bare), *bench_crowds(home)]
+        good += [*bench_forks(home), *bench_fresh(home), bench_watch(home)]
         if images := _test_images():
             with _home(cache, "docker") as other:
                 good += bench_docker(other, home, images)
