@@ -137,6 +137,7 @@ def test_containers_go_by_their_labels_and_never_under_a_client(docked: Cli) -> 
 def test_gc_takes_what_lost_its_folder_and_asks_about_what_is_merely_old(cli: Cli) -> None:
     other = neighbour(cli, "worktree")
     orphan, old = created(other), created(cli)
+    time.sleep(1)  # for the younger one to be older than that, too
     assert cli("session", "gc").out == ""
     shutil.rmtree(other.folder)
     shown = cli("session", "list", "--json").data()["sessions"]
