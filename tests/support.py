@@ -4,6 +4,7 @@ import itertools
 import json
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
 
@@ -37,6 +38,12 @@ def lacks(request: pytest.FixtureRequest, tool: str, reason: str) -> NoReturn:
 
 def session_id(number: int) -> str:
     return f"{number:08x}-0000-4000-8000-000000000000"
+
+
+def moment(number: int) -> str:
+    """Return a time, a second later for each number."""
+    at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=number)
+    return at.isoformat(timespec="milliseconds")
 
 
 def session(
@@ -107,7 +114,7 @@ class Bench:
         makers = Makers(
             owner=str(root.parent) if other else "tests",
             session_id=lambda: str(uuid.uuid4()) if other else session_id(next(numbers)),
-            now=lambda: f"2026-01-01T00:00:{next(times):02d}.000+00:00",
+            now=lambda: moment(next(times)),
             secret=lambda service: f"{service}-secret",
             uptime=lambda: (self.boot, self.up_s),
         )
