@@ -2,7 +2,6 @@
 
 import binascii
 import os
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -121,7 +120,7 @@ def rooms(emit: EventSink, folder: Path | None = None) -> Rooms:
     runtimes = Runtimes(_OnDemand({"local": local, "docker": docker}), emit, slow=("docker",))
     makers = Makers(
         owner=owner,
-        session_id=lambda: str(uuid.uuid4()),
+        session_id=_new_id,
         now=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"),
         secret=new_secret,
     )
@@ -157,6 +156,12 @@ def rooms(emit: EventSink, folder: Path | None = None) -> Rooms:
         *(settings, owner, manager, store, ports, local, docker, emit),
         *(verifier, copier, exporter, watcher),
     )
+
+
+def _new_id() -> str:
+    import uuid  # 3 ms, and only a new session needs it
+
+    return str(uuid.uuid4())
 
 
 def new_secret(service: str) -> str:
