@@ -33,7 +33,7 @@ function hold() {
     return;
   }
   try {
-    for (const index of indexes) {
+    for (const index of [...indexes].filter((one) => one.autosaveDirty())) { // others are as written
       writeFileSync(`${index.filename}.held`, index.serialize());
       renameSync(`${index.filename}.held`, index.filename);
     }
