@@ -55,6 +55,13 @@ def test_a_fork_has_what_its_source_has_and_goes_its_own_way(bench: Bench, proje
         assert "forked" in [entry["event"] for entry in reader.new(source)]
 
 
+def test_a_fork_has_an_end_of_its_own(bench: Bench) -> None:
+    source = bench.create()
+    fleeting = bench.copier.fork(source, 5, ttl_s=60).report.view.session
+    assert (fleeting.ttl_s, bool(fleeting.expires_at)) == (60, True)
+    assert bench.copier.fork(fleeting.id, 5).report.view.session.expires_at == ""
+
+
 def test_a_session_that_does_not_run_can_be_forked(bench: Bench) -> None:
     source = bench.create()
     wrote(bench, "kept", source)

@@ -42,14 +42,21 @@ SnapshotName = Annotated[str, typer.Argument(metavar="NAME", help="What it is ca
 def fork(
     session: Session = None,
     name: Name = None,
+    ttl: Annotated[
+        str | None,
+        typer.Option("--ttl", metavar="SPAN", help="Let the fork expire after 8h, 30m, 2d."),
+    ] = None,
     timeout: Timeout = 60,
     as_json: Json = False,
 ) -> int:
     """Make a second, separate session that holds all that this one holds now, and start it."""
 
     def action(rooms: "Rooms") -> "Result":
+        from simbuilder.cli.lifecycle import lifetime
+
+        ttl_s = lifetime(ttl)
         session_id = rooms.manager.finder.resolve(session)
-        forked = rooms.copier().fork(session_id, timeout, name)
+        forked = rooms.copier().fork(session_id, timeout, name, ttl_s)
         more = {"forked_from": forked.source.id}
         return _copied("session fork", forked.report, forked.copied, more)
 
