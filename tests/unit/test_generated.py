@@ -9,6 +9,7 @@ import pytest
 from jsonschema import ValidationError
 
 from docs import generate, reference, schema
+from simbuilder.cli import render
 from simbuilder.scaffolding.exceptions import SimBuilderError
 from simbuilder.sessions.result import Problem, partial, success
 from simbuilder.sessions.view import SessionView
@@ -47,7 +48,7 @@ def test_schemas_name_no_place_but_their_dialect() -> None:
 def envelope() -> dict[str, Any]:
     view = SessionView(support.session(name="demo"), Path("/nowhere/.env.session"), {}, None)
     result = success("session status", {"session": view.data()})
-    return checked(dict(result.envelope()))  # type: ignore[no-any-return]
+    return checked(dict(render.envelope(result)))  # type: ignore[no-any-return]
 
 
 DRIFTS: dict[str, Callable[[Any], object]] = {
@@ -80,8 +81,8 @@ def test_a_schema_is_that_of_one_command() -> None:
 
 def test_what_ended_half_way_has_data_or_not() -> None:
     problem = (Problem("unknown", "nobody knows"),)
-    checked(partial("session status", {}, problem).envelope())
-    checked(partial("session status", envelope()["data"], problem).envelope())
+    checked(dict(render.envelope(partial("session status", {}, problem))))
+    checked(dict(render.envelope(partial("session status", envelope()["data"], problem))))
 
 
 def test_the_types_of_outputs_cost_a_command_nothing() -> None:

@@ -111,7 +111,7 @@ def test_doors_of_the_language_stay_shut(path: Path) -> None:
             owner = node.value.id if isinstance(node.value, ast.Name) else ""
             assert owner != "os" or module == "simbuilder.scaffolding.environment"
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            assert node.func.id != "print", "printing belongs to cli.render"
+            assert node.func.id != "print", "printing belongs to cli.streams"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

@@ -13,7 +13,15 @@ from simbuilder.sessions.expiry import Moment, lasting
 from simbuilder.sessions.model import Health, Observed, Session, State, Usage
 from simbuilder.sessions.result import Problem
 from simbuilder.sessions.view import SessionView
-from simbuilder.sessions.watching import Condition, Fate, Snapshot, Watched, changes, pace
+from simbuilder.sessions.watching import (
+    Change,
+    Condition,
+    Fate,
+    Snapshot,
+    Watched,
+    changes,
+    pace,
+)
 from tests.support import session, session_id
 
 RUNS = Observed(State.RUNNING)
@@ -116,18 +124,11 @@ def test_a_record_that_breaks_and_is_mended() -> None:
     assert texts(torn, Snapshot()) == ["00000001: unreadable -> gone"]
 
 
-def test_a_change_as_data() -> None:
+def test_a_change_says_where_a_new_session_runs() -> None:
     (change,) = changes(Snapshot(), Snapshot((watched(),)))
-    assert change.data("2026-01-01T00:00:00+00:00") == {
-        "version": 1,
-        "at": "2026-01-01T00:00:00+00:00",
-        "session": session_id(1),
-        "name": "lab",
-        "service": None,
-        "was": None,
-        "now": "running",
-        "why": "memory runtime, /nowhere",
-    }
+    assert change == Change(
+        session_id(1), "lab", None, None, State.RUNNING, "memory runtime, /nowhere"
+    )
     (gone,) = changes(Snapshot((watched(),)), Snapshot())
     assert gone.now is Fate.GONE
 

@@ -37,7 +37,7 @@ LAST_WORDS_S = 10.0
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from simbuilder.cli.render import line
+        from simbuilder.cli.streams import line
 
         line(f"simbuilder {__version__}")
         raise typer.Exit
@@ -60,17 +60,17 @@ def main() -> int:
 
     SIGINT raises `KeyboardInterrupt` in here only: before and after nothing could answer it.
     """
-    from simbuilder.cli import render
+    from simbuilder.cli import streams
 
     gc.disable()  # a command ends before its garbage matters; saves 20 ms of a session start
-    render.prepare_streams()
+    streams.prepare_streams()
     signal.signal(signal.SIGTERM, _terminate)
     try:
         with _ctrl_c():
             return _answer(sys.argv[1:])
     except (KeyboardInterrupt, typer.Abort):
         return 130
-    except (render.ReaderLeft, BrokenPipeError):
+    except (streams.ReaderLeft, BrokenPipeError):
         return 128 + signal.SIGPIPE
     except SystemExit as ended:
         if isinstance(ended.__context__, BrokenPipeError):  # how typer ends a help nobody reads
@@ -79,7 +79,7 @@ def main() -> int:
 
 
 def _answer(arguments: list[str]) -> int:
-    from simbuilder.cli import render
+    from simbuilder.cli import render, streams
 
     try:
         status = int(app(arguments, prog_name="simbuilder", standalone_mode=False) or 0)
@@ -89,10 +89,10 @@ def _answer(arguments: list[str]) -> int:
         place = getattr(error, "ctx", None)
         path = place.command_path if place else "simbuilder"
         return render.usage_error(path, error.format_message(), "--json" in arguments)
-    except (typer.Abort, render.ReaderLeft, BrokenPipeError):
+    except (typer.Abort, streams.ReaderLeft, BrokenPipeError):
         raise
     except OSError as error:  # a full disk behind the help; commands explain their own
-        render.talk(f"error: the output could not be written: {error.strerror}")
+        streams.talk(f"error: the output could not be written: {error.strerror}")
         return 1
     except Exception as error:  # noqa: BLE001 - what is left is a defect of ours, and says so
         if isinstance(error.__cause__, KeyboardInterrupt):  # Python 3.11, while it makes a class

@@ -48,7 +48,7 @@ def command_group() -> typer.Typer:
 def help_alone(ctx: typer.Context) -> None:
     """Answer a group that was called without a command: with its help."""
     if ctx.invoked_subcommand is None:
-        from simbuilder.cli.render import talk
+        from simbuilder.cli.streams import talk
 
         talk(ctx.get_help())
         raise typer.Exit(2)

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from simbuilder.cli import render
+from simbuilder.cli import render, streams
 from simbuilder.scaffolding.environment import process_environment
 from simbuilder.scaffolding.exceptions import SimBuilderError
 from simbuilder.sessions.result import failure
@@ -35,7 +35,7 @@ def confess(error: Exception, arguments: Sequence[str]) -> int:
     result = failure(render.command_of(arguments), internal)
     # not from the layered settings: reading them may be what failed
     if process_environment().get("LOG_LEVEL", "").upper() == "DEBUG":
-        render.talk("".join(traceback.format_exception(error)).rstrip())
+        streams.talk("".join(traceback.format_exception(error)).rstrip())
     render.show(result, "--json" in arguments)
     return result.exit_status
 

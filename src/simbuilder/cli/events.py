@@ -98,12 +98,12 @@ def _wanted(
 
 
 def _print(entries: Iterable[Entry], wanted: Wanted) -> None:
-    from simbuilder.cli import render
+    from simbuilder.cli import streams
 
-    with render.output():
+    with streams.output():
         for entry in entries:
             if wanted(entry):
-                render.line(json.dumps(entry))
+                streams.line(json.dumps(entry))
 
 
 def _follow(rooms: "Rooms", reader: "Reader", wanted: Wanted) -> None:

@@ -103,18 +103,18 @@ def gc(
 
 def _confirm(asked: "list[Due]") -> None:
     """Ask before anything goes that has not ended by itself; raises unless somebody agrees."""
-    from simbuilder.cli import render
+    from simbuilder.cli import streams
     from simbuilder.scaffolding.exceptions import SimBuilderError, UsageError
 
     if not asked:
         return
-    if not render.may_ask():
+    if not streams.may_ask():
         raise UsageError(
             "--older-than needs --yes when nobody can be asked",
             "add --yes; --dry-run shows what would go",
         )
     for one in asked:
-        render.talk(f"{one}: {one.cause}")
+        streams.talk(f"{one}: {one.cause}")
     if not typer.confirm(f"Remove {len(asked)} session(s) and all their data?", err=True):
         raise SimBuilderError("nothing was removed")
 

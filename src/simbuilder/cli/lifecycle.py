@@ -236,7 +236,7 @@ def cleanup(
 
     def action(rooms: "Rooms") -> "Result":
         from simbuilder.cli.removal import cleaned, confirm, listed, show_orphans
-        from simbuilder.cli.render import may_ask
+        from simbuilder.cli.streams import may_ask
         from simbuilder.scaffolding.exceptions import UsageError
 
         if [all_, orphans, session is not None].count(True) > 1:

@@ -61,7 +61,7 @@ def logs(
 
     def action(rooms: "Rooms") -> "Result":
         from simbuilder.cli.lookup import usable
-        from simbuilder.cli.render import output
+        from simbuilder.cli.streams import output
         from simbuilder.cli.words import chosen, told_apart
         from simbuilder.sessions.result import Result, Status, success
         from simbuilder.sessions.runtime import Excerpt
@@ -99,7 +99,7 @@ def _print(lines: "Iterator[LogLine]", as_json: bool) -> None:
     import json
     import sys
 
-    from simbuilder.cli.render import in_colour, line, shown
+    from simbuilder.cli.streams import in_colour, line, shown
 
     coloured = in_colour()
     for one in lines:

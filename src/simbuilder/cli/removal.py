@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from simbuilder.cli import render
+from simbuilder.cli import streams
 from simbuilder.composition import Rooms
 from simbuilder.scaffolding.exceptions import SimBuilderError, UsageError
 from simbuilder.sessions.result import Problem, Result, partial, success
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def confirm(count: int) -> None:
     """Ask whoever is there; raises unless they agree."""
-    if not render.may_ask():
+    if not streams.may_ask():
         raise UsageError("--all needs --yes when nobody can be asked", "add --yes")
     if not typer.confirm(f"Remove {count} session(s) and all their data?", err=True):
         raise SimBuilderError("nothing was removed")
@@ -24,7 +24,7 @@ def confirm(count: int) -> None:
 def show_orphans(rooms: Rooms, targets: list[str]) -> None:
     """Tell what is about to be asked for: each id, and what runs of it."""
     for target in targets:
-        render.talk(f"orphan {target}: {rooms.manager.cleaner.plan(target).steps[0].cause}")
+        streams.talk(f"orphan {target}: {rooms.manager.cleaner.plan(target).steps[0].cause}")
 
 
 def listed(targets: list[str]) -> Result:

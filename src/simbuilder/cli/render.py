@@ -1,103 +1,17 @@
-"""The only module that prints. Data goes to stdout, talk to stderr.
+"""How results, and what happens on the way to them, are shown."""
 
-Our own words are ASCII, and what is not (a user's folder) is escaped where the terminal cannot
-show it, so no output ever fails for its characters.
-"""
-
-import io
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-from simbuilder.sessions.result import (
-    Event,
-    EventSink,
-    Problem,
-    Result,
-    failure,
-)
+from simbuilder.cli.streams import line, output, redraws, talk
+from simbuilder.sessions.result import Event, EventSink, Problem, Result, failure
 
-
-class ReaderLeft(Exception):  # noqa: N818 - it is news, not an error
-    """Whoever read our output has seen enough, as in `simbuilder session list | head -1`."""
-
-
-def prepare_streams() -> None:
-    """Let stdout and stderr escape what they cannot encode; whoever closed them wants silence."""
-    silence = Path(os.devnull)
-    sys.stdout = sys.stdout or silence.open("w", encoding="utf-8")
-    sys.stderr = sys.stderr or silence.open("w", encoding="utf-8")
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def line(text: str = "") -> None:
-    """Write a line of data."""
-    sys.stdout.write(text + "\n")
-
-
-@contextmanager
-def output() -> Iterator[None]:
-    """Have the lines of data that are written within arrive, or end for want of a reader."""
-    try:
-        yield
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Python would try, and complain, once more at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise ReaderLeft from None
-    except OSError as error:  # a full disk behind a redirection, say
-        talk(f"error: the output could not be written: {error.strerror}")
-        raise SystemExit(1) from None
-
-
-def talk(text: str) -> None:
-    """Write a line to whoever watches."""
-    with suppress(OSError):  # nobody listens, or a disk is full: no reason to stop the work
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
-
-
-def may_ask() -> bool:
-    """True if a person is there to answer a question."""
-    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
-
-
-def in_colour() -> bool:
-    """True if what is written to stdout may be coloured (https://no-color.org)."""
-    from simbuilder.scaffolding.environment import process_environment
-
-    return sys.stdout.isatty() and _redraws() and not process_environment().get("NO_COLOR")
-
-
-def shown(text: str) -> str:
-    """Return somebody else's text without what would command a terminal."""
-    if text.isprintable():
-        return text
-    kept = (c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in text)
-    return "".join(kept)
-
-
-def may_show() -> bool:
-    """True if a person is there who has a browser: a graphical one, or one of their choice."""
-    from simbuilder.scaffolding.environment import process_environment
-
-    known = process_environment()
-    has_one = any(known.get(name) for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"))
-    return has_one and sys.stdout.isatty()
-
-
-def has_screen() -> bool:
-    """True if a person sits at a terminal that can draw anywhere on its screen."""
-    streams = (sys.stdin, sys.stdout, sys.stderr)
-    return all(stream is not None and stream.isatty() for stream in streams) and _redraws()
-
+if TYPE_CHECKING:
+    from simbuilder.sessions.outputs import Envelope
 
 # --- results -------------------------------------------------------------------------------
 
@@ -106,7 +20,7 @@ def show(result: Result, as_json: bool) -> None:
     """Show a result as JSON for programs or as text for people."""
     with output():
         if as_json:
-            line(json.dumps(result.envelope(), indent=1))
+            line(json.dumps(envelope(result), indent=1))
         elif "plan" in result.data:
             _show_plan(result.data)
         elif result.data:
@@ -117,6 +31,19 @@ def show(result: Result, as_json: bool) -> None:
         return
     for problem in result.problems:
         _show_problem(problem, "error" if result.exit_status and not problem.remark else "note")
+
+
+def envelope(result: Result) -> "Envelope[dict[str, Any]]":
+    """Return the versioned JSON object that every command prints with `--json`."""
+    return {
+        "version": 1,
+        "command": result.command,
+        "status": result.status,
+        "data": dict(result.data),
+        "problems": [
+            {"code": p.code, "message": p.message, "hint": p.hint} for p in result.problems
+        ],
+    }
 
 
 def command_of(arguments: Sequence[str]) -> str:
@@ -163,7 +90,7 @@ def progress(quiet: bool) -> Iterator[EventSink]:
     """
     if quiet:
         yield _ignore
-    elif sys.stderr.isatty() and _redraws():
+    elif sys.stderr.isatty() and redraws():
         with _live() as sink:
             yield sink
     else:
@@ -173,13 +100,6 @@ def progress(quiet: bool) -> Iterator[EventSink]:
             talk(f"[{time.monotonic() - began:5.1f}s] {event.subject}: {event.message}")
 
         yield plain
-
-
-def _redraws() -> bool:
-    """True if the terminal can draw a line anew; on others rich shows nothing before the end."""
-    from simbuilder.scaffolding.environment import process_environment
-
-    return process_environment().get("TERM", "").lower() not in ("dumb", "unknown")
 
 
 def _ignore(_event: Event) -> None:

@@ -122,7 +122,7 @@ def _show(answer: "Answer") -> None:
     """Write the rows as a table, and to stderr what was changed."""
     import shutil
 
-    from simbuilder.cli.render import line, output, shown, talk
+    from simbuilder.cli.streams import line, output, shown, talk
     from simbuilder.cli.tabular import table
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
@@ -140,7 +140,7 @@ def _show(answer: "Answer") -> None:
 
 def _converse(graph: "Graph", session: "Session", history: "Path") -> None:
     """Ask for statements and answer them, until whoever types has had enough."""
-    from simbuilder.cli.render import talk
+    from simbuilder.cli.streams import talk
     from simbuilder.scaffolding.exceptions import SimBuilderError
 
     prompt = _prompt(f"{session.label}> ", history)

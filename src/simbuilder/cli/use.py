@@ -100,7 +100,7 @@ def open_(words: Words = None, as_json: Json = False) -> int:
 
 def _shown(pages: "list[PageData]") -> bool:
     """Show the pages that answer, where there is somebody to look and something to look with."""
-    from simbuilder.cli.render import may_show
+    from simbuilder.cli.streams import may_show
     from simbuilder.scaffolding.programs import open_page
 
     shown = [open_page(page["url"]) for page in pages if page["answers"]] if may_show() else []

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from simbuilder.cli.render import line, talk
+from simbuilder.cli.streams import line, talk
 
 
 def _show_session(data: Mapping[str, Any]) -> None:

@@ -9,8 +9,10 @@ from simbuilder.cli.common import command_group, finite
 
 if TYPE_CHECKING:
     from simbuilder.composition import Rooms
+    from simbuilder.sessions.lines import ChangeData
     from simbuilder.sessions.result import Result
     from simbuilder.sessions.watcher import Watcher
+    from simbuilder.sessions.watching import Change
 
 INTERRUPTED = 130
 _COMMAND = "session watch"
@@ -37,7 +39,7 @@ def watch(
     """
     import gc
 
-    from simbuilder.cli import render
+    from simbuilder.cli import render, streams
     from simbuilder.cli.guard import explained, guarded
     from simbuilder.sessions.result import Result, Status
 
@@ -52,7 +54,7 @@ def watch(
 
     def go_on() -> "Result":
         try:
-            on_screen = render.has_screen() and not as_json
+            on_screen = streams.has_screen() and not as_json
             status = _on_screen(watchers[0]) if on_screen else _in_lines(watchers[0], as_json)
         except KeyboardInterrupt:  # how watching ends, as a rule
             status = INTERRUPTED
@@ -82,17 +84,30 @@ def _on_screen(watcher: "Watcher") -> int:
 
 
 def _in_lines(watcher: "Watcher", as_json: bool) -> int:
-    from simbuilder.cli import render
+    from simbuilder.cli import streams
     from simbuilder.sessions.watching import Snapshot, changes
 
     before, version = Snapshot(), -1
     if watcher.snapshot() == before and not as_json:
-        render.talk("no sessions yet; 'simbuilder session create --start-containers' makes one")
+        streams.talk("no sessions yet; 'simbuilder session create --start-containers' makes one")
     while True:
         version = watcher.wait(version, _PATIENCE_S)
         after = watcher.snapshot()
         at = watcher.now().at.isoformat(timespec="seconds")
         for change in changes(before, after):
-            with render.output():
-                render.line(json.dumps(change.data(at)) if as_json else f"{at} {change.text()}")
+            with streams.output():
+                streams.line(json.dumps(_data(change, at)) if as_json else f"{at} {change.text()}")
         before = after
+
+
+def _data(change: "Change", at: str) -> "ChangeData":
+    return {
+        "version": 1,
+        "at": at,
+        "session": change.session_id,
+        "name": change.name,
+        "service": change.service,
+        "was": change.was,
+        "now": change.now,
+        "why": change.why,
+    }

@@ -3,12 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from simbuilder.scaffolding.exceptions import SimBuilderError
-
-if TYPE_CHECKING:
-    from simbuilder.sessions.outputs import Envelope
 
 
 class Status(StrEnum):
@@ -46,18 +43,6 @@ class Result:
     data: Mapping[str, Any] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     exit_status: int = 0
-
-    def envelope(self) -> "Envelope[dict[str, Any]]":
-        """Return the versioned JSON envelope every command prints with `--json`."""
-        return {
-            "version": 1,
-            "command": self.command,
-            "status": self.status,
-            "data": dict(self.data),
-            "problems": [
-                {"code": p.code, "message": p.message, "hint": p.hint} for p in self.problems
-            ],
-        }
 
 
 def success(command: str, data: Mapping[str, Any], problems: tuple[Problem, ...] = ()) -> Result:

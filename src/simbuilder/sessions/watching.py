@@ -3,14 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from simbuilder.sessions.model import State, Usage
 from simbuilder.sessions.result import Problem
 from simbuilder.sessions.view import SessionView
-
-if TYPE_CHECKING:
-    from simbuilder.sessions.lines import ChangeData
 
 
 class Condition(StrEnum):
@@ -146,19 +142,6 @@ class Change:
         subject = " ".join(filter(None, (self.name or self.session_id[:8], self.service)))
         words = " -> ".join(filter(None, (self.was, self.now)))
         return f"{subject}: {words}{f' ({self.why})' if self.why else ''}"
-
-    def data(self, at: str) -> "ChangeData":
-        """Return it as a line of JSON shows it."""
-        return {
-            "version": 1,
-            "at": at,
-            "session": self.session_id,
-            "name": self.name,
-            "service": self.service,
-            "was": self.was,
-            "now": self.now,
-            "why": self.why,
-        }
 
 
 def changes(before: Snapshot, after: Snapshot) -> list[Change]:
