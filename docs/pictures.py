@@ -98,7 +98,7 @@ def main() -> int:
             home.run("session", "create", "--name", "later", "--services", "nats")
             listed = home.run("session", "list")
             picture("list", [("simbuilder session list", listed)])
-            home.run("session", "extend", "attempt", "--until", "2030-01-31")
+            home.run("session", "extend", "attempt", "--by", "8h")
             save("watch", asyncio.run(watched(home)))
         finally:
             home.run("session", "cleanup", "--all", "--yes")

@@ -109,6 +109,13 @@ def test_every_error_has_an_entry_under_troubleshooting() -> None:
         assert f"| `{code}` |" in page, code
 
 
+def test_the_status_names_only_tests_that_are_there() -> None:
+    there = [path.as_posix() for path in Path(__file__).parents[1].rglob("*.py")]
+    named = re.findall(r"`([\w/]+\.py)`", (ROOT / "STATUS.md").read_text())
+    assert len(named) >= 30
+    assert not [name for name in named if not any(p.endswith(f"/{name}") for p in there)]
+
+
 def test_the_status_shows_what_chaos_did_and_that_nothing_came_of_it() -> None:
     evidence = (ROOT / "STATUS.md").read_text().split("<!-- chaos: ")[1].split("<!-- /chaos")[0]
     assert "every test passed" in evidence

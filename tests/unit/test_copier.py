@@ -15,6 +15,7 @@ from simbuilder.scaffolding.exceptions import (
     UsageError,
 )
 from simbuilder.sessions.model import State
+from simbuilder.sessions.runtime import Data
 from tests.support import Bench, session_id
 
 
@@ -138,6 +139,31 @@ def test_snapshots_are_kept_listed_gone_back_to_and_deleted(bench: Bench) -> Non
         bench.copier.restore(one, "a", 5)
     with pytest.raises(SessionNotFoundError, match="has no snapshot 'a'"):
         bench.copier.delete(one, "a", 5)
+
+
+def test_a_snapshot_that_cannot_be_written_down_keeps_no_data(bench: Bench) -> None:
+    one = bench.create()
+    wrote(bench, "kept", one)
+    in_the_way = bench.store.folder(one) / "snapshots"
+    in_the_way.touch(0o600)
+    with pytest.raises((OSError, StateError)):
+        bench.copier.save(one, "a", 5)
+    assert bench.runtime.copies.read(one, "neo4j", "a") == ""
+    assert reads(bench, one) == "kept"
+    in_the_way.unlink()
+    bench.copier.save(one, "a", 5)
+    assert bench.runtime.copies.read(one, "neo4j", "a") == "kept"
+
+
+def test_the_half_made_copy_of_a_killed_command_goes_with_the_next_copy(bench: Bench) -> None:
+    one = bench.store.load(bench.create())
+    wrote(bench, "kept", one.id)
+    bench.store.begin_copying(one.id, None)
+    bench.runtime.copies.copy(Data(one), Data(one, "half"), one.services, lambda _event: None)
+    assert bench.runtime.copies.read(one.id, "neo4j", "half") == "kept"
+    bench.copier.save(one.id, "a", 5)
+    assert bench.runtime.copies.read(one.id, "neo4j", "half") == ""
+    assert not bench.store.copying(one.id)
 
 
 def test_snapshots_with_bad_names_or_papers(bench: Bench) -> None:

@@ -44,9 +44,9 @@ class MemoryCopies:
         """Let a service keep a text instead of the one it has."""
         self._kept[session_id, "", service] = text
 
-    def read(self, session_id: str, service: str) -> str:
-        """Return what a service keeps; nothing at first."""
-        return self._kept.get((session_id, "", service), "")
+    def read(self, session_id: str, service: str, snapshot: str = "") -> str:
+        """Return what a service keeps, or a snapshot of it; nothing at first."""
+        return self._kept.get((session_id, snapshot, service), "")
 
     def lacks(self, session: Session, services: Sequence[str]) -> Sequence[str]:
         """Nothing: the texts are all there is."""
