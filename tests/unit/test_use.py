@@ -104,9 +104,10 @@ def test_a_database_of_the_callers_own_stays_where_the_session_has_none() -> Non
         (("nats",), (None, ("nats",))),
         (("demo",), ("demo", ())),
         (("demo", "nats", "neo4j"), ("demo", ("nats", "neo4j"))),
+        (("nats", "demo"), ("demo", ("nats",))),
     ],
 )
-def test_a_first_word_that_is_no_service_is_a_session(
+def test_the_word_that_is_no_service_is_a_session(
     words: tuple[str, ...], meant: tuple[str | None, tuple[str, ...]]
 ) -> None:
     assert told_apart(words) == meant

@@ -12,14 +12,13 @@ KNOWN = tuple(spec.name for spec in SERVICES)
 def told_apart(words: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
     """Return the session that the words name, if they do, and the services.
 
-    A first word that is no service is a session. Raises `UsageError` for any other.
+    The one that is no service is a session, wherever it stands. Raises `UsageError` if there are
+    more of them.
     """
-    named = bool(words) and words[0] not in KNOWN
-    services = tuple(words[1:] if named else words)
-    for word in services:
-        if word not in KNOWN:
-            raise UsageError(f"unknown service {word!r}", f"known: {', '.join(KNOWN)}")
-    return words[0] if named else None, services
+    others = [word for word in words if word not in KNOWN]
+    if len(others) > 1:
+        raise UsageError(f"unknown service {others[1]!r}", f"known: {', '.join(KNOWN)}")
+    return next(iter(others), None), tuple(word for word in words if word in KNOWN)
 
 
 def chosen(session: Session, services: Sequence[str]) -> tuple[str, ...]:
