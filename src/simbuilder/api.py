@@ -12,15 +12,22 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType, MappingProxyType
 from typing import TYPE_CHECKING
 
-from simbuilder.composition import Choice, Rooms, choose_runtime, instead_of_docker, rooms
-from simbuilder.scaffolding import process
+from simbuilder.composition import (
+    Choice,
+    Rooms,
+    check_again,
+    choose_runtime,
+    instead_of_docker,
+    rooms,
+)
+from simbuilder.scaffolding import identity
 from simbuilder.scaffolding.exceptions import (
     ImageUnavailableError,
     NotReadyError,
@@ -156,7 +163,7 @@ class LiveSession:
         `session`.
         """
         copied = self._rooms.copier().fork(
-            *(self.id, self._timeout, name), bound_to=process.identity(), start=False
+            *(self.id, self._timeout, name), bound_to=identity.of(), start=False
         )
         with _bound(self._rooms, copied.report, self._timeout) as live:
             yield live
@@ -194,7 +201,7 @@ def session(
     chosen = catalog.choose_services(wanted, None)
     found = made.manager.finder.here(name) if reuse else None
     if found is not None:
-        _check_found(found, () if wanted is None else chosen, runtime)
+        check_again(found, () if wanted is None else chosen, runtime)
         choice = Choice(found.runtime, found.reason)
     else:
         choice = choose_runtime(runtime, made)
@@ -205,7 +212,7 @@ def session(
         name=name,
         reuse=reuse,
         ttl_s=0 if ttl is None else expiry.seconds(ttl),
-        bound_to="" if keep or reuse else process.identity(),
+        bound_to="" if keep or reuse else identity.of(),
         current=False,
     )
     with unwinding_on_sigterm(), ExitStack() as held:
@@ -216,16 +223,6 @@ def session(
             request = replace(request, runtime=local.runtime, reason=local.reason)
             live = held.enter_context(_running(made, request, timeout))
         yield live
-
-
-def _check_found(found: Session, services: Sequence[str], runtime: str | None) -> None:
-    lacking = [service for service in services if service not in found.services]
-    if lacking or runtime not in (None, "auto", found.runtime):
-        has = f"{', '.join(found.services)} on the {found.runtime} runtime"
-        raise UsageError(
-            f"session {found.label}, which was to be used again, has {has}",
-            f"'simbuilder session cleanup {found.short}' lets a new one be made",
-        )
 
 
 @contextmanager

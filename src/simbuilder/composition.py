@@ -14,15 +14,19 @@ from simbuilder.scaffolding.environment import (
     CoreSettings,
     core_settings,
     current_folder,
+    process_environment,
     read_environment,
 )
 from simbuilder.scaffolding.exceptions import (
     ImageUnavailableError,
     RuntimeUnavailableError,
+    UsageError,
 )
+from simbuilder.sessions import envfile
 from simbuilder.sessions.journal import Journal, place
 from simbuilder.sessions.makers import Makers
 from simbuilder.sessions.manager import SessionManager
+from simbuilder.sessions.model import Session
 from simbuilder.sessions.port_manager import PortManager, system_range
 from simbuilder.sessions.result import Event, EventSink
 from simbuilder.sessions.runtime import Runtime
@@ -125,7 +129,8 @@ def rooms(emit: EventSink, folder: Path | None = None) -> Rooms:
         secret=new_secret,
     )
     journal = Journal(place(settings.cache_dir), settings.state_dir, makers.now)
-    manager = SessionManager(store, ports, runtimes, makers, emit, folder, journal)
+    within = process_environment().get(envfile.WITHIN_KEY, "")
+    manager = SessionManager(store, ports, runtimes, makers, emit, folder, journal, within)
 
     def verifier() -> "Verifier":
         from simbuilder.runtimes.canaries import RealCanaries
@@ -204,3 +209,14 @@ def instead_of_docker(
     made.tell(f"{error.message}; taking the local runtime instead")
     why, _, _ = error.message.partition(": ")  # without the engine's own words
     return replace(choice, runtime="local", reason=f"auto: {why}")
+
+
+def check_again(found: Session, services: Sequence[str], runtime: str | None) -> None:
+    """Raise `UsageError` unless a session that is to be used again has what is asked for."""
+    lacking = [service for service in services if service not in found.services]
+    if lacking or runtime not in (None, "auto", found.runtime):
+        has = f"{', '.join(found.services)} on the {found.runtime} runtime"
+        raise UsageError(
+            f"session {found.label}, which was to be used again, has {has}",
+            f"'simbuilder session cleanup {found.short}' lets a new one be made",
+        )

@@ -4,6 +4,7 @@ pytest loads this in every run of whoever has SimBuilder installed. So it import
 not loaded already, until a test asks for a session.
 """
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
@@ -40,6 +41,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("simbuilder_timeout", "seconds a session may take to be ready", default="60")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse settings that make no sense before any test runs."""
+    _timeout(config)
+
+
 def pytest_report_header(config: pytest.Config) -> str:
     """Say what kind of sessions tests would get."""
     services = ", ".join(config.getini("simbuilder_services")) or "all services"
@@ -64,13 +70,13 @@ def simbuilder_session(pytestconfig: pytest.Config) -> "Iterator[LiveSession]":
 @pytest.fixture(scope="session")
 def simbuilder_graph(simbuilder_session: "LiveSession") -> "Driver":
     """A neo4j driver for the graph database of `simbuilder_session`."""
-    return simbuilder_session.graph()
+    return _with(simbuilder_session, "neo4j").graph()
 
 
 @pytest.fixture(scope="session")
 def simbuilder_blobs(simbuilder_session: "LiveSession") -> "BlobServiceClient":
     """A client for the blobs of `simbuilder_session`."""
-    return simbuilder_session.blobs()
+    return _with(simbuilder_session, "azurite").blobs()
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +87,7 @@ def simbuilder_nats(
 
     It gives an async context manager, as a connection belongs to the event loop of one test.
     """
-    return simbuilder_session.nats
+    return _with(simbuilder_session, "nats").nats
 
 
 @pytest.fixture(scope="session")
@@ -119,7 +125,7 @@ def _session(config: pytest.Config, reuse: bool = False) -> "Iterator[LiveSessio
         services=config.getini("simbuilder_services") or None,
         runtime=config.getoption("simbuilder_runtime"),
         reuse=reuse,
-        timeout=float(config.getini("simbuilder_timeout")),
+        timeout=_timeout(config),
         folder=config.rootpath,
     )
     with api.unwinding_on_sigterm(_end_the_run), _explained(wanted) as live:
@@ -131,17 +137,41 @@ def _explained(wanted: "AbstractContextManager[LiveSession]") -> "Iterator[LiveS
     """Fail where a session cannot be had, without a traceback through all of SimBuilder."""
     from simbuilder import SimBuilderError
 
+    said = ""
     with ExitStack() as held:
         try:
             live = held.enter_context(wanted)
         except SimBuilderError as error:
-            pytest.fail(f"{error.message}\nhint: {error.hint}", pytrace=False)
+            hint = error.hint.replace("--runtime", "--simbuilder-runtime")
+            said = f"{error.message}\nhint: {hint}"
+        if said:  # not within the `except`: both would be shown
+            pytest.fail(said, pytrace=False)
         yield live
 
 
+def _with(live: "LiveSession", service: str) -> "LiveSession":
+    """Return the session, which has to have a service."""
+    if not any(key.startswith(f"{service}.") for key in live.ports):
+        pytest.fail(f"the setting simbuilder_services leaves out {service}", pytrace=False)
+    return live
+
+
+def _timeout(config: pytest.Config) -> float:
+    text = config.getini("simbuilder_timeout")
+    try:
+        return float(text)
+    except ValueError:
+        message = f"simbuilder_timeout is {text!r}: give seconds, such as 60"
+        raise pytest.UsageError(message) from None
+
+
 def _end_the_run(number: int, _frame: object) -> NoReturn:
-    """Answer SIGTERM as pytest answers Ctrl-C; an exception that a test may raise would not do."""
-    pytest.exit(f"signal {number}", returncode=128 + number)
+    """Answer SIGTERM as Ctrl-C is answered; what a test may catch as an `Exception` would not do.
+
+    Once: a group of processes may be told twice, and what goes on then is the taking down.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt(f"signal {number}")
 
 
 def _prefix(config: pytest.Config) -> str:

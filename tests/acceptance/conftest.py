@@ -45,7 +45,7 @@ class Cli:
         self.env = at_terminal(terminal, os.environ)
         self.env |= {"HOME": str(home), "PYTHONUNBUFFERED": "1"}
         self.env["SIMBUILDER_RUNTIME"] = "local"  # an engine that happens to run changes nothing
-        for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME"):
+        for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME", "SIMBUILDER_WITHIN"):
             self.env.pop(name, None)
 
     @property

@@ -147,12 +147,29 @@ def test_what_cannot_be_run_is_said(shared: Cli, words: list[str], status: int, 
     assert hint in said.err
 
 
+def test_within_a_session_it_is_the_current_one(shared: Cli) -> None:
+    there = at(shared, "within")
+    assert there("session", "create", "--services", "nats", "--name", "folders").status == 0
+    ours = [COMMAND, "session", "current", "--json"]
+    for options in (["lab"], ["--ephemeral", "--services", "nats"]):
+        said = there("session", "run", *options, "--", *ours)
+        assert (said.status, said.data()["session"]["name"] == "folders") == (0, False)
+    removing = f"{COMMAND} session cleanup && {COMMAND} session cleanup"
+    assert there("session", "create", "--start-containers", "--services", "nats").status == 0
+    made = there("session", "current", "--json").data()["session"]["id"]
+    said = there("session", "run", made, "--", "sh", "-c", removing)
+    assert said.status == 4
+    assert "in which this runs, does not exist any more" in said.err
+    assert names(there) == ["lab", "folders"]
+    assert there("session", "cleanup", "folders").status == 0
+
+
 def test_a_stopped_session_is_not_run_into(shared: Cli) -> None:
     there = at(shared, "stopped")
     assert there("session", "create", "--services", "nats").status == 0
     said = there("session", "run", "--", "true")
     assert said.status == 3
-    assert "does not serve nats" in said.err
+    assert "does not run" in said.err
     assert "session start" in said.err
     assert there("session", "cleanup").status == 0
 

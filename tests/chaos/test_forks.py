@@ -18,8 +18,11 @@ from tests.chaos.writers import FOREIGN, Crowd, Env, Position
 
 pytestmark = pytest.mark.timeout(3600)
 
-FORKS_OF_ONE = 5
-"""Then a new source: what is read is never more than can be read in seconds."""
+FORKS_OF_ONE = 3
+"""Then a new source: what is read is never more than can be read in seconds.
+
+The writer of `Position` has 20,000 messages to take, enough for six minutes.
+"""
 
 
 def test_local(cli: Cli, amount: Amount) -> None:

@@ -68,6 +68,7 @@ def test_a_copy_is_all_that_was_acknowledged_and_nothing_that_comes_after(
     copy(case, Data(source), Data(source, "kept"))
     copy(case, Data(source), Data(source, "gone"))
     later = note(case, source)
+    sealed = case.runtime.copies.seal(Data(source, "kept"), SERVICES)
     for _ in range(2):
         case.runtime.copies.copy(Data(source, "kept"), Data(source), SERVICES, print)
         assert notes(case, source) == {early, late, later}, "before it is adopted nothing changes"
@@ -76,6 +77,7 @@ def test_a_copy_is_all_that_was_acknowledged_and_nothing_that_comes_after(
         start(case, source)
         assert notes(case, source) == {early, late}
         later = note(case, source)
+    assert case.runtime.copies.seal(Data(source, "kept"), SERVICES) == sealed
     case.runtime.copies.drop(Data(source, "gone"))
     case.runtime.copies.drop(Data(source, "gone"))
 

@@ -12,7 +12,7 @@ import pytest
 
 import simbuilder
 from simbuilder.composition import Rooms, rooms
-from simbuilder.scaffolding import process
+from simbuilder.scaffolding import identity, process
 from simbuilder.scaffolding.exceptions import NotReadyError, UsageError
 
 pytestmark = pytest.mark.usefixtures("local_servers")
@@ -141,7 +141,7 @@ def test_a_child_leaves_the_session_to_us(user: Rooms) -> None:
 
 def test_it_is_bound_to_us_unless_it_is_to_be_kept(user: Rooms) -> None:
     with simbuilder.session(services="nats") as s:
-        assert user.store.load(s.id).bound_to == process.identity()
+        assert user.store.load(s.id).bound_to == identity.of()
         with simbuilder.session(services="nats", reuse=True, ttl="8h") as kept:
             assert kept.id != s.id  # whoever reuses one could lose it any moment
             assert user.store.load(kept.id).bound_to == ""
@@ -176,7 +176,7 @@ def test_a_fork_has_all_that_is_in_the_session_and_goes_its_own_way(user: Rooms)
         with s.fork() as one:
             assert one.env["NATS_PASSWORD"] != s.env["NATS_PASSWORD"]
             assert one.ports != s.ports
-            assert user.store.load(one.id).bound_to == process.identity()
+            assert user.store.load(one.id).bound_to == identity.of()
             assert [publish(each) for each in (one, one, s)] == [2, 3, 2]
         assert user.store.ids() == [s.id]
         s.stop()

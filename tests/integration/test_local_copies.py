@@ -1,6 +1,8 @@
 """Local servers that are held still, when something comes in between."""
 
+import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,9 +14,10 @@ import psutil
 import pytest
 
 from simbuilder.runtimes.local.copies import LocalCopies
-from simbuilder.scaffolding import process
+from simbuilder.scaffolding import freeze, process
 from simbuilder.scaffolding.exceptions import NotHeldError
 from simbuilder.sessions.model import Session
+from simbuilder.sessions.runtime import Data
 from tests.acceptance import clients
 from tests.contract.test_runtime import Case, local_case, start
 
@@ -130,3 +133,34 @@ def test_what_was_acknowledged_last_is_in_the_files(
         copies(case).pack(Data(one), SERVICES, tmp_path, print)
     text = (tmp_path / "azurite" / "__azurite_db_blob__.json").read_text()
     assert "written just now" in text
+
+
+def test_a_seal_breaks_with_any_file_that_is_gone_new_or_shorter(
+    case: Case, one: Session, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    kept = Data(one, "kept")
+    with copies(case).held(one, SERVICES):
+        copies(case).copy(Data(one), kept, SERVICES, print)
+    whole = copies(case).seal(kept, SERVICES)
+    (nats,) = (p for p in tmp_path_factory.getbasetemp().rglob("kept/nats") if one.id in p.parts)
+    folder = nats.parent
+    largest = max((p for p in folder.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+    content = largest.read_bytes()
+    largest.write_bytes(content[:-1])
+    assert copies(case).seal(kept, SERVICES) != whole
+    largest.unlink()
+    assert copies(case).seal(kept, SERVICES) != whole
+    largest.write_bytes(content)
+    assert copies(case).seal(kept, SERVICES) == whole
+    (folder / "nats" / "more").touch()
+    assert copies(case).seal(kept, SERVICES) != whole
+    shutil.rmtree(folder / "nats")
+    assert copies(case).seal(kept, SERVICES) != whole
+    copies(case).drop(kept)
+
+
+def test_ctrl_z_does_nothing_while_something_is_held() -> None:
+    before = signal.getsignal(signal.SIGTSTP)
+    with freeze.unsuspended():
+        os.kill(os.getpid(), signal.SIGTSTP)
+    assert signal.getsignal(signal.SIGTSTP) is before

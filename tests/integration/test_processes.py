@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from functools import partial
@@ -12,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from simbuilder.scaffolding import dotenv, process
+from simbuilder.scaffolding import dotenv, identity, process
 from simbuilder.scaffolding.environment import process_environment
 from simbuilder.sessions import envfile
 from tests.support import session
@@ -167,6 +168,8 @@ def test_the_first_failure_ends_the_commands_beside_it_and_no_others(tmp_path: P
     def fail() -> None:
         run_here(tmp_path, "sleep 0.3; echo refused; exit 1")
 
+    elsewhere = threading.Thread(target=run_here, args=(tmp_path, "sleep 2; echo > bystander"))
+    elsewhere.start()  # another thread's command is nobody's business here
     with subprocess.Popen(["sleep", "60"]) as bystander:
         began = time.monotonic()
         with pytest.raises(ValueError, match="refused"):
@@ -174,30 +177,32 @@ def test_the_first_failure_ends_the_commands_beside_it_and_no_others(tmp_path: P
         assert time.monotonic() - began < 10
         assert bystander.poll() is None
         bystander.kill()
+    elsewhere.join()
+    assert (tmp_path / "bystander").exists()
 
 
 def test_a_process_is_told_from_all_others_for_as_long_as_it_lives() -> None:
-    own = process.identity()
-    assert own == process.identity(os.getpid())
-    assert process.lives(own)
+    own = identity.of()
+    assert own == identity.of(os.getpid())
+    assert identity.lives(own)
     child = subprocess.Popen(["sleep", "60"])
-    identity = process.identity(child.pid)
-    assert process.lives(identity)
-    pid, _, rest = identity.partition(":")
+    known = identity.of(child.pid)
+    assert identity.lives(known)
+    pid, _, rest = known.partition(":")
     _, _, elsewhere = rest.partition(":")
-    assert not process.lives(f"{pid}:1:{elsewhere}")  # a pid that was somebody else's before
+    assert not identity.lives(f"{pid}:1:{elsewhere}")  # a pid that was somebody else's before
     child.kill()
     time.sleep(0.1)
-    assert not process.lives(identity)  # a zombie, which its parent has not asked about yet
+    assert not identity.lives(known)  # a zombie, which its parent has not asked about yet
     child.wait()
-    assert not process.lives(identity)
+    assert not identity.lives(known)
     with pytest.raises(ProcessLookupError):
-        process.identity(child.pid)
+        identity.of(child.pid)
 
 
 def test_what_cannot_be_told_of_a_process_counts_as_life() -> None:
-    pid, started, boot, pids = process.identity().split(":")
-    assert not process.lives(f"{pid}:{started}:another-boot:{pids}")
-    assert process.lives(f"1:1:{boot}:another-container")
+    pid, started, boot, pids = identity.of().split(":")
+    assert not identity.lives(f"{pid}:{started}:another-boot:{pids}")
+    assert identity.lives(f"1:1:{boot}:another-container")
     for text in ("", "4711", "a:b:c:d", "1:2:3:4:5"):
-        assert process.lives(text)
+        assert identity.lives(text)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from simbuilder.scaffolding import programs
@@ -151,6 +152,26 @@ def test_a_shell_with_jobs_can_suspend_it_and_bring_it_back(tmp_path: Path) -> N
         assert terminal.ended() == 0
 
 
+def test_it_is_suspended_with_us_wherever_its_input_comes_from(tmp_path: Path) -> None:
+    program = " ".join([sys.executable, str(tmp_path / "attend.py"), "sleep 60"])
+    (tmp_path / "attend.py").write_text(ATTEND)
+    env = {**os.environ, "PS1": "prompt> ", "TERM": "dumb"}
+    with Terminal(["bash", "--norc", "--noprofile", "-i"], env, tmp_path) as terminal:
+        terminal.until("prompt> ")
+        terminal.type(f"{program} </dev/null >/dev/null\n")
+        time.sleep(0.5)
+        terminal.type(CTRL_Z)
+        terminal.until("Stopped")
+        terminal.until("prompt> ")
+        terminal.type("fg\n")
+        terminal.until("attend.py")
+        time.sleep(0.2)
+        terminal.type(CTRL_C)
+        terminal.until("prompt> ")
+        terminal.type("exit 0\n")
+        assert terminal.ended() == 0
+
+
 def test_an_interactive_shell_within_has_the_terminal(tmp_path: Path) -> None:
     env = {**os.environ, "PS1": "inner> ", "TERM": "dumb"}
     program = argv(ATTEND, "bash", "--norc", "--noprofile", "-i")
@@ -179,7 +200,9 @@ def test_programs_are_found_as_a_shell_finds_them(tmp_path: Path) -> None:
     programs.check("tool", env)
     programs.check(str(tmp_path / "tool"), {})
     programs.check("sh", {})
-    for name in ("nosuch", "./tool", str(tmp_path)):
+    with pytest.raises(PermissionError):  # as a shell says: it is a folder
+        programs.check(str(tmp_path), env)
+    for name in ("nosuch", "./tool"):
         with pytest.raises(FileNotFoundError):
             programs.check(name, env)
 
@@ -208,3 +231,21 @@ def test_lines_are_read_as_they_are_written_and_all_end_with_the_block() -> None
         readers.start("again", ["printf", "more\n"], os.environ)
         assert readers.read(5) == [("again", "more")]
     assert readers.running() == []
+
+
+READ = """
+import os, time
+from simbuilder.scaffolding import programs
+with programs.Readers() as readers:
+    readers.start("one", ["sh", "-c", "echo $$; exec sleep 600"], os.environ)
+    print(readers.read(5)[0][1], flush=True)
+    time.sleep(600)
+"""
+
+
+def test_what_is_read_ends_with_the_reader_even_if_that_is_killed() -> None:
+    with subprocess.Popen(argv(READ), stdout=subprocess.PIPE, text=True) as running:
+        read = psutil.Process(int(says(running)))
+        assert read.is_running()
+        running.kill()
+        assert psutil.wait_procs([read], timeout=10)[1] == []

@@ -145,7 +145,8 @@ MANIFESTS: list[Any] = [
     {"format": 1, "files": {}, "services": [], "products": {}},
     *({"files": []}, {"files": {"nats/x": 1}}, {"files": {"nats/x": ["many", "sum"]}}),
     *({"services": ["redis"]}, {"services": [["nats"]]}, {"services": 3}),
-    *({"products": []}, {"more": 1}),
+    *({"products": []}, {"more": 1}, {"products": {"nats": "\x1b]0;x\x07"}}),
+    *({"runtime": []}, {"runtime": "\x1b[2J"}, {"graph": "a\nb"}, {"name": "\x9b"}, {"name": 1}),
 ]
 
 

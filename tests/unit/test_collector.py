@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from simbuilder.scaffolding import process
+from simbuilder.scaffolding import identity
 from simbuilder.scaffolding.exceptions import BusyError
 from simbuilder.sessions.expiry import Why
 from simbuilder.sessions.model import End
@@ -31,7 +31,7 @@ def gc(bench: Bench, *, force: bool = False, older_than_s: int | None = None) ->
     """The ids of what `session gc` removes."""
     collector = bench.manager.collector
     verdicts = collector.weigh(collector.due(older_than_s), force)
-    return [one.id for one in collector.collect(verdicts, 1).removed]
+    return [one.id for one in collector.collect(verdicts, 1, force).removed]
 
 
 def said(bench: Bench, code: str) -> list[str]:
@@ -96,7 +96,7 @@ def test_a_runtime_that_does_not_answer_keeps_all_and_forgets_nothing(bench: Ben
 
 
 def test_a_session_ends_with_its_process_whoever_is_connected(bench: Bench) -> None:
-    here, gone = bench.create(bound_to=process.identity()), bench.create(bound_to=GONE)
+    here, gone = bench.create(bound_to=identity.of()), bench.create(bound_to=GONE)
     bench.runtime.connected[gone, "nats"] = 1
     bench.manager.reap()
     assert bench.store.ids() == [here]
@@ -110,7 +110,7 @@ def test_more_time_is_given_also_to_what_is_over_but_still_there(bench: Bench) -
     bench.up_s += 61
     due = bench.manager.collector.due()
     bench.manager.extend(one, lambda _session, now: now.at.replace(year=2100), 1)
-    collected = bench.manager.collector.collect([(due[0], "")], 1)
+    collected = bench.manager.collector.collect([(due[0], "")], 1, force=False)
     assert (collected.removed, collected.kept) == ((), ((due[0], "that has just changed"),))
     bench.manager.reap()
     assert bench.store.ids() == [one]
@@ -119,13 +119,32 @@ def test_more_time_is_given_also_to_what_is_over_but_still_there(bench: Bench) -
     assert [e["event"] for e in bench.journal.history(one)][-2:] == ["extended", "extended"]
 
 
+def test_who_came_while_somebody_was_asked_counts(bench: Bench, folder: Path) -> None:
+    one = bench.create(ttl_s=60)
+    bench.up_s += 61
+    collector = bench.manager.collector
+    verdicts = collector.weigh(collector.due(), force=False)
+    bench.runtime.connected[one, "nats"] = 1
+    kept = collector.collect(verdicts, 1, force=False).kept
+    assert [why for _, why in kept] == ["nats has 1 client connection"]
+    assert [due.id for due in collector.collect(verdicts, 1, force=True).removed] == [one]
+    two = bench.create()
+    shutil.rmtree(folder)
+    verdicts = collector.weigh(collector.due(), force=False)
+    folder.mkdir()
+    assert [why for _, why in collector.collect(verdicts, 1, force=False).kept] == [
+        "that has just changed"
+    ]
+    assert bench.store.ids() == [two]
+
+
 def test_what_another_command_works_on_is_left_to_it(bench: Bench) -> None:
     one = bench.create(ttl_s=60)
     bench.up_s += 61
     with bench.store.lock(one, 0, bench.events.append):
         bench.manager.reap()
         collector = bench.manager.collector
-        refused = collector.collect(collector.weigh(collector.due(), force=False), 0)
+        refused = collector.collect(collector.weigh(collector.due(), force=False), 0, force=False)
     assert bench.store.ids() == [one]
     assert [problem.code for problem in refused.problems] == [BusyError.code]
     assert said(bench, "not-expired") == []

@@ -109,7 +109,7 @@ def test_what_cannot_be_forked(bench: Bench) -> None:
     source = bench.create(name="lab")
     with pytest.raises(UsageError, match="exists already"):
         fork(bench, source, "lab")
-    with pytest.raises(UsageError, match="cannot name"):
+    with pytest.raises(UsageError, match="cannot be a name"):
         fork(bench, source, "no name")
     with pytest.raises(SessionNotFoundError):
         fork(bench, session_id(99))
@@ -166,13 +166,23 @@ def test_the_half_made_copy_of_a_killed_command_goes_with_the_next_copy(bench: B
     assert not bench.store.copying(one.id)
 
 
+def test_damaged_data_is_no_snapshot_any_more(bench: Bench) -> None:
+    one = bench.create()
+    wrote(bench, "kept", one)
+    bench.copier.save(one, "a", 5)
+    bench.runtime.copies.drop(Data(bench.store.load(one), "a"))
+    with pytest.raises(StateError, match="snapshot a is damaged"):
+        bench.copier.restore(one, "a", 5)
+    assert (reads(bench, one), bench.manager.status(one).view.state) == ("kept", State.RUNNING)
+
+
 def test_snapshots_with_bad_names_or_papers(bench: Bench) -> None:
     one = bench.create()
     bench.copier.save(one, "a", 5)
     with pytest.raises(UsageError, match="already"):
         bench.copier.save(one, "a", 5)
-    for name in ("../a", "", "a" * 41, "a/b"):
-        with pytest.raises(UsageError, match="cannot name"):
+    for name in ("../a", "", "a" * 41, "a/b", "nats"):
+        with pytest.raises(UsageError, match="cannot be a name"):
             bench.copier.save(one, name, 5)
     paper = bench.store.folder(one) / "snapshots" / "a.json"
     for text in ("", "[]", "{}", '{"version": 2}', "\0"):
@@ -197,6 +207,42 @@ def test_an_archive_makes_the_same_session_elsewhere(bench: Bench, tmp_path: Pat
     assert (copied.bytes, remarks) == (len("kept"), ())
     folders = [bench.store.folder(i) / "packing" for i in (one, made.id)]
     assert not any(folder.exists() for folder in folders)
+
+
+@pytest.mark.parametrize("name", ["a\u00a0b", "\u202fx", "\udcff", "tab\there", "it's"])
+def test_names_of_files_can_be_anything(bench: Bench, tmp_path: Path, name: str) -> None:
+    one = bench.create()
+    file = tmp_path / name
+    bench.exporter.export(one, file, 5)
+    made = bench.exporter.import_(file, None, None, 5)[0].view.session
+    assert bench.store.load(made.id) == made, "and the record can be read"
+    assert made.reason.startswith("import of ")
+
+
+def test_where_no_file_can_be_nothing_is_copied(bench: Bench, tmp_path: Path) -> None:
+    one = bench.create()
+    said = len(bench.events)
+    with pytest.raises(UsageError, match="is no folder"):
+        bench.exporter.export(one, tmp_path / "nowhere" / "file", 5)
+    assert "data" not in [event.subject for event in bench.events[said:]]
+
+
+def test_a_killed_export_leaves_no_file_once_its_session_goes(bench: Bench, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    for instant in (True, False):
+        for reaped in (True, False):
+            one = bench.create()
+            bench.store.begin_copying(one, outside)
+            (outside / ".lab.1-2.simbuilder-tmp").touch()
+            bench.runtime.instant = instant
+            if reaped:
+                bench.manager.reap()
+            else:
+                bench.manager.cleaner.cleanup(one, 5)
+            assert list(outside.iterdir()) == []
+            assert bench.store.ids() == [] or bench.store.copying(one) is not instant
+            bench.manager.cleaner.cleanup(one, 5)
 
 
 def test_an_archive_that_cannot_be_opened_leaves_nothing(bench: Bench, tmp_path: Path) -> None:

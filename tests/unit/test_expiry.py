@@ -87,8 +87,11 @@ def test_more_time_counts_from_the_end_or_from_now_if_that_is_over() -> None:
     assert expiry.extended(one, 0, later(1800)) == NOW.at + timedelta(hours=2)
     assert expiry.extended(one, 60, later(1800)) == NOW.at + timedelta(seconds=3660)
     assert expiry.extended(one, 0, later(7200)) == NOW.at + timedelta(hours=3)
-    with pytest.raises(UsageError, match="made to stay"):
-        expiry.extended(session(1), 0, NOW)
+    for by_s in (0, 60):
+        with pytest.raises(UsageError, match="stays for ever"):
+            expiry.extended(session(1), by_s, NOW)
+    given = expiry.lasting(session(1), NOW.at + timedelta(minutes=1), NOW)
+    assert expiry.extended(given, 0, NOW) == NOW.at + timedelta(minutes=61)
     extended = expiry.lasting(one, expiry.extended(one, 0, NOW), NOW)
     assert expiry.left_s(extended.end, later(60)) == 7140
 

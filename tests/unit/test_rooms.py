@@ -39,6 +39,7 @@ PURE = {
 } | {
     "simbuilder.scaffolding.dotenv",
     "simbuilder.scaffolding.exceptions",
+    "simbuilder.scaffolding.text",
     "simbuilder.runtimes.logs",
 }
 IMPURE_LIBRARY = {"os", "time", "uuid", "random", "secrets", "socket", "subprocess", "threading"}

@@ -74,7 +74,7 @@ def test_variables_can_be_picked_by_name() -> None:
 def test_the_sessions_variables_beat_those_the_caller_has() -> None:
     one = session()
     found = envfile.injected(one, {"NEO4J_URI": "bolt://elsewhere", "PATH": "/bin"})
-    assert found == {**envfile.variables(one), "PATH": "/bin"}
+    assert found == {**envfile.variables(one), "PATH": "/bin", envfile.WITHIN_KEY: one.id}
 
 
 def test_what_is_left_of_another_session_does_not_reach_the_program() -> None:
@@ -86,6 +86,7 @@ def test_what_is_left_of_another_session_does_not_reach_the_program() -> None:
         **envfile.variables(only_nats),
         "NEO4J_HOME": "/opt/neo4j",
         "HOME": "/home/me",
+        envfile.WITHIN_KEY: only_nats.id,
     }
 
 
@@ -139,11 +140,22 @@ def test_a_table_fits_the_width_it_is_given() -> None:
     assert list(table((), [])) == [""]
 
 
-def test_a_statement_ends_with_a_line_that_ends_in_a_semicolon() -> None:
-    text = "MATCH (n)\nRETURN ';' AS x\n, n;\n\nRETURN 1; \nRETURN 2"
-    found = [one.strip() for one in statements(text.splitlines(keepends=True))]
-    assert found == ["MATCH (n)\nRETURN ';' AS x\n, n;", "RETURN 1;", "RETURN 2"]
+WHOLE = [
+    "MATCH (n)\nRETURN ';' AS x\n, n;",
+    "RETURN 1;",
+    'RETURN "a\\";";',
+    "RETURN 'it;\nends\\\\';",
+    "MATCH (`a;\nb`) // not; here\n RETURN 1;",
+    "/* nor; \n here; */ RETURN 2",
+]
+
+
+def test_a_semicolon_ends_a_statement_unless_it_is_in_a_text_a_name_or_a_comment() -> None:
+    for between in ("\n", " ", "\n\n"):
+        text = between.join(WHOLE)
+        assert [one.strip() for one in statements(text.splitlines(keepends=True))] == WHOLE
     assert list(statements(["\n", "  \n"])) == []
+    assert list(statements(["RETURN 'open;\n", "RETURN 1;\n"])) == ["RETURN 'open;\nRETURN 1;\n"]
 
 
 # --- the current session -------------------------------------------------------------------

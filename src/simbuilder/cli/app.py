@@ -141,15 +141,11 @@ def entry() -> NoReturn:
     os._exit(status)
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
+def _terminate(number: int, _frame: FrameType | None) -> None:
     """Let `finally` blocks run when somebody ends us politely, but not for ever.
 
     What they leave undone is what a killed command leaves: any later one finishes it.
     """
-    signal.signal(signal.SIGALRM, _end_now)
+    signal.signal(signal.SIGALRM, lambda *_: os._exit(128 + number))
     signal.setitimer(signal.ITIMER_REAL, LAST_WORDS_S)
-    raise SystemExit(128 + signal.SIGTERM)
-
-
-def _end_now(_signal: int, _frame: FrameType | None) -> None:
-    os._exit(128 + signal.SIGTERM)
+    raise SystemExit(128 + number)

@@ -35,6 +35,21 @@ Name = Annotated[
 SnapshotName = Annotated[str, typer.Argument(metavar="NAME", help="What it is called.")]
 
 
+def _meant(rooms: "Rooms", session: str | None, other: str, destructive: bool = False) -> str:
+    """Return the id of the session meant; if it is `other` that names one, say so."""
+    from simbuilder.scaffolding.exceptions import SessionNotFoundError, UsageError
+
+    try:
+        return rooms.manager.finder.resolve(session, destructive)
+    except SessionNotFoundError:
+        if session is not None and other in rooms.manager.finder.names().values():
+            raise UsageError(
+                f"there is no session {session!r}, but {other!r} is one",
+                "the session comes last: see --help",
+            ) from None
+        raise
+
+
 @app.command(
     epilog="Examples:  simbuilder session fork lab --name attempt  |  "
     "simbuilder session fork --json"
@@ -72,7 +87,7 @@ def save(
     def action(rooms: "Rooms") -> "Result":
         from simbuilder.sessions.result import success
 
-        session_id = rooms.manager.finder.resolve(session)
+        session_id = _meant(rooms, session, name)
         made, copied = rooms.copier().save(session_id, name, timeout)
         data: Saved = {
             "session": session_id,
@@ -106,7 +121,7 @@ def restore(
     """Go back to a snapshot; what was written since is lost. Ports and secrets stay."""
 
     def action(rooms: "Rooms") -> "Result":
-        session_id = rooms.manager.finder.resolve(session, destructive=True)
+        session_id = _meant(rooms, session, name, destructive=True)
         report, copied = rooms.copier().restore(session_id, name, timeout)
         return _copied("session snapshot restore", report, copied, {"snapshot": name})
 
@@ -122,7 +137,7 @@ def delete(
     def action(rooms: "Rooms") -> "Result":
         from simbuilder.sessions.result import success
 
-        session_id = rooms.manager.finder.resolve(session, destructive=True)
+        session_id = _meant(rooms, session, name, destructive=True)
         gone = rooms.copier().delete(session_id, name, timeout)
         data: DeletedSnapshot = {"session": session_id, "snapshot": gone.data()}
         return success("session snapshot delete", data)
@@ -142,7 +157,8 @@ def export(
     def action(rooms: "Rooms") -> "Result":
         from simbuilder.sessions.result import success
 
-        session_id = rooms.manager.finder.resolve(session)
+        session_id = _meant(rooms, session, str(file))
+        _check_file(rooms, file)
         manifest, size, copied = rooms.exporter().export(session_id, file.absolute(), timeout)
         data: Exported = {
             "session": session_id,
@@ -155,6 +171,15 @@ def export(
         return success("session export", data)
 
     return run("session export", as_json, action)
+
+
+def _check_file(rooms: "Rooms", file: Path) -> None:
+    """Raise `UsageError` for what hardly anybody means to be a file."""
+    from simbuilder.scaffolding.exceptions import UsageError
+
+    if str(file) == "-" or str(file) in rooms.manager.finder.names().values():
+        what = "an archive goes to a file" if str(file) == "-" else f"{str(file)!r} is a session"
+        raise UsageError(what, "as in: simbuilder session export lab.simbuilder lab")
 
 
 @app.command("import", epilog="Example:  simbuilder session import lab.simbuilder --name lab2")
@@ -171,7 +196,11 @@ def import_(
     """Make a session that holds what an exported one held, and start it."""
 
     def action(rooms: "Rooms") -> "Result":
-        report, copied, remarks = rooms.exporter().import_(file.absolute(), runtime, name, timeout)
+        from simbuilder.cli.lifecycle import check_runtime
+
+        check_runtime(runtime)
+        wanted = None if runtime == "auto" else runtime
+        report, copied, remarks = rooms.exporter().import_(file.absolute(), wanted, name, timeout)
         return _copied("session import", report, copied, {"file": str(file.absolute())}, remarks)
 
     return run("session import", as_json, action)

@@ -100,10 +100,10 @@ def _wanted(
 def _print(entries: Iterable[Entry], wanted: Wanted) -> None:
     from simbuilder.cli import streams
 
-    with streams.output():
-        for entry in entries:
-            if wanted(entry):
-                streams.line(json.dumps(entry))
+    for entry in entries:
+        if wanted(entry):
+            streams.line(json.dumps(entry))
+    streams.flush()
 
 
 def _follow(rooms: "Rooms", reader: "Reader", wanted: Wanted) -> None:

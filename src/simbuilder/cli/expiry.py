@@ -96,7 +96,7 @@ def gc(
         if dry_run:
             return planned("session gc", expiry.plan(verdicts))
         _confirm([one for one, against in verdicts if one.asks and not (against or yes)])
-        return _collected(collector.collect(verdicts, timeout))
+        return _collected(collector.collect(verdicts, timeout, force))
 
     return run("session gc", as_json, action, reap=False)
 

@@ -37,19 +37,20 @@ def explained(command: str, action: Callable[[], Result]) -> Result:
     except OSError as error:
         return failure(command, _explain(error))
     except KeyboardInterrupt:
-        return failure(command, _InterruptedError())
+        return failure(command, StoppedByUserError("interrupted", _NOTHING_IS_LOST))
 
 
-class _InterruptedError(SimBuilderError):
+_NOTHING_IS_LOST = (
+    "nothing is lost: 'simbuilder session list' shows what there is, "
+    "'session start' goes on, 'session cleanup' removes it"
+)
+
+
+class StoppedByUserError(SimBuilderError):
+    """Ctrl-C."""
+
     code = "interrupted"
     exit_status = 130
-
-    def __init__(self) -> None:
-        super().__init__(
-            "interrupted",
-            "nothing is lost: 'simbuilder session list' shows what there is, "
-            "'session start' goes on, 'session cleanup' removes it",
-        )
 
 
 def _explain(error: OSError) -> SimBuilderError:

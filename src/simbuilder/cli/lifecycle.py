@@ -82,8 +82,13 @@ def create(
     """Create a session and make it this folder's current one."""
 
     def action(rooms: "Rooms") -> "Result":
+        from simbuilder.composition import check_again
+
         ttl_s = lifetime(ttl)
         chosen_services, choice = chosen(rooms, runtime, services, profile)
+
+        if reuse and (found := rooms.manager.finder.here(name)) is not None:
+            check_again(found, chosen_services if services or profile else (), runtime)
 
         def request(choice: "Choice") -> "CreateRequest":
             from simbuilder.sessions.manager import CreateRequest
@@ -113,17 +118,23 @@ def lifetime(ttl: str | None) -> int:
     return 0 if ttl is None else seconds(ttl)
 
 
+def check_runtime(name: str | None) -> None:
+    """Raise `UsageError` for the name of a runtime that there is not."""
+    from simbuilder.scaffolding.environment import RUNTIMES
+    from simbuilder.scaffolding.exceptions import UsageError
+
+    if name is not None and name not in RUNTIMES:
+        raise UsageError(f"unknown runtime {name!r}", f"known: {', '.join(RUNTIMES)}")
+
+
 def chosen(
     rooms: "Rooms", runtime: str | None, services: str | None, profile: str | None = None
 ) -> "tuple[tuple[str, ...], Choice]":
     """Return which services a new session has, and where it runs. Raises `UsageError`."""
     from simbuilder.composition import choose_runtime
-    from simbuilder.scaffolding.environment import RUNTIMES
-    from simbuilder.scaffolding.exceptions import UsageError
     from simbuilder.sessions.catalog import choose_services
 
-    if runtime is not None and runtime not in RUNTIMES:
-        raise UsageError(f"unknown runtime {runtime!r}", f"known: {', '.join(RUNTIMES)}")
+    check_runtime(runtime)
     return choose_services(services, profile), choose_runtime(runtime, rooms)
 
 
@@ -307,6 +318,7 @@ def verify(
 
 
 def _verified(verified: "list[Verified]", broken: "list[Broken]") -> "Result":
+    from simbuilder.sessions.model import State
     from simbuilder.sessions.result import Problem, partial, success
 
     data: VerifiedSessions = {"sessions": [one.data() for one in verified]}
@@ -314,5 +326,11 @@ def _verified(verified: "list[Verified]", broken: "list[Broken]") -> "Result":
     problems += [problem for one in verified for problem in one.problems()]
     if problems:
         return partial("session verify", data, tuple(problems))
-    remarks = () if verified else (Problem("nothing-to-verify", "there is no session"),)
-    return success("session verify", data, remarks)
+    remarks = [
+        Problem("stopped", f"session {one.session.label} does not run: nothing was asked of it")
+        for one in verified
+        if one.state is State.STOPPED
+    ]
+    if not verified:
+        remarks = [Problem("nothing-to-verify", "there is no session")]
+    return success("session verify", data, tuple(remarks))

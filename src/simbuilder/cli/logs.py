@@ -61,7 +61,6 @@ def logs(
 
     def action(rooms: "Rooms") -> "Result":
         from simbuilder.cli.lookup import usable
-        from simbuilder.cli.streams import output
         from simbuilder.cli.words import chosen, told_apart
         from simbuilder.sessions.result import Result, Status, success
         from simbuilder.sessions.runtime import Excerpt
@@ -71,8 +70,7 @@ def logs(
         wanted = Excerpt(_moment(since), tail, lambda: follow)
         lines = rooms.manager.log_lines(session.id, chosen(session, services), wanted)
         try:
-            with output():
-                _print(lines, as_json)
+            _print(lines, as_json)
         except KeyboardInterrupt:  # which is how following ends
             return Result(NAME, Status.SUCCESS, exit_status=130)
         return success(NAME, {})
@@ -97,9 +95,8 @@ def _moment(since: str | None) -> float:
 
 def _print(lines: "Iterator[LogLine]", as_json: bool) -> None:
     import json
-    import sys
 
-    from simbuilder.cli.streams import in_colour, line, shown
+    from simbuilder.cli.streams import flush, in_colour, line, shown
 
     coloured = in_colour()
     for one in lines:
@@ -110,7 +107,7 @@ def _print(lines: "Iterator[LogLine]", as_json: bool) -> None:
             if coloured:
                 name = f"\x1b[{COLOURS[one.service]}m{name}\x1b[0m"
             line(name + shown(one.text))
-        sys.stdout.flush()
+        flush()
 
 
 def _data(one: "LogLine") -> "LogLineData":

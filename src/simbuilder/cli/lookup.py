@@ -9,8 +9,14 @@ from pathlib import Path
 
 from simbuilder.cli import render
 from simbuilder.cli.guard import explained
-from simbuilder.scaffolding.environment import core_settings, current_folder, read_environment
+from simbuilder.scaffolding.environment import (
+    core_settings,
+    current_folder,
+    process_environment,
+    read_environment,
+)
 from simbuilder.scaffolding.exceptions import HalfRemovedError
+from simbuilder.sessions import envfile
 from simbuilder.sessions.finder import Finder
 from simbuilder.sessions.model import Session
 from simbuilder.sessions.result import Result
@@ -51,4 +57,5 @@ def look(command: str, as_json: bool, action: Callable[[Records], Result]) -> in
 def _records() -> Records:
     folder = current_folder()
     store = SessionStore(core_settings(read_environment(folder)).state_dir)
-    return Records(folder.resolve(), store, Finder(store, folder.resolve()))
+    within = process_environment().get(envfile.WITHIN_KEY, "")
+    return Records(folder.resolve(), store, Finder(store, folder.resolve(), within))

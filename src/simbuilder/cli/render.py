@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from simbuilder.cli.streams import line, output, redraws, talk
+from simbuilder.cli.streams import flush, line, redraws, talk
 from simbuilder.sessions.result import Event, EventSink, Problem, Result, failure
 
 if TYPE_CHECKING:
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 def show(result: Result, as_json: bool) -> None:
     """Show a result as JSON for programs or as text for people."""
-    with output():
-        if as_json:
-            line(json.dumps(envelope(result), indent=1))
-        elif "plan" in result.data:
-            _show_plan(result.data)
-        elif result.data:
-            from simbuilder.cli.views import VIEWS
+    if as_json:
+        line(json.dumps(envelope(result), indent=1))
+    elif "plan" in result.data:
+        _show_plan(result.data)
+    elif result.data:
+        from simbuilder.cli.views import VIEWS
 
-            VIEWS[result.command](result.data)
+        VIEWS[result.command](result.data)
+    flush()
     if as_json:
         return
     for problem in result.problems:

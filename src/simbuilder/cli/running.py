@@ -1,6 +1,5 @@
 """`simbuilder session run`: a program of the user's with a session's variables."""
 
-import shlex
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +33,6 @@ class AfterDashes(TyperCommand):
             ctx.obj = args[at + 1 :]
             return list(super().parse_args(ctx, args[:at]))
         ctx.obj = []
-        ctx.meta[NAME] = args
         return list(super().parse_args(ctx, [arg for arg in args if arg in ("-h", "--help")]))
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
@@ -103,8 +101,7 @@ def run(
     wish = _Wish(runtime, services, name, ttl, timeout)
     about_new = [option for option in (runtime, services, name, ttl) if option is not None]
     if not argv:
-        typed = shlex.join(ctx.meta.get(NAME, ())) or "pytest -q"
-        hint = f"as in: simbuilder session run -- {typed}"
+        hint = "as in: simbuilder session run -- pytest -q, or: session run lab -- pytest -q"
         return _misused("the command to run stands after '--'", hint)
     if [new, ephemeral, session is not None].count(True) > 1:
         return _misused("--new, --ephemeral and a session contradict each other", "give one")
@@ -159,8 +156,10 @@ def _check_serves(session: "Recorded") -> None:
 
     ports = {s: session.port(f"{s}.{service(s).endpoints[0].name}") for s in session.services}
     if down := [s for s, port in ports.items() if not accepts(port, session.host)]:
+        all_down = len(down) == len(session.services)
+        what = "does not run" if all_down else f"does not serve {', '.join(down)}"
         raise NotReadyError(
-            f"session {session.label} does not serve {', '.join(down)}",
+            f"session {session.label} {what}",
             f"'simbuilder session start {session.short}' starts what is missing",
         )
 
@@ -170,10 +169,16 @@ def _new(argv: Sequence[str], wish: _Wish, env: dict[str, str], bound_to: str = 
     from simbuilder.cli.common import run as act
 
     def action(rooms: "Rooms") -> "Result":
+        from simbuilder.cli.guard import StoppedByUserError
         from simbuilder.sessions.result import partial, success
 
         _check_program(argv[0])
-        report = _made(rooms, wish, bound_to)
+        try:
+            report = _made(rooms, wish, bound_to)
+        except KeyboardInterrupt:
+            if not bound_to:
+                raise
+            raise StoppedByUserError("interrupted", "its session is removed") from None
         session = report.view.session
         if report.problems:
             return partial(NAME, {}, report.problems)
@@ -217,9 +222,9 @@ def _environment(session: "Recorded") -> dict[str, str]:
 def _ephemeral(argv: Sequence[str], wish: _Wish) -> int:
     """Make a session for the program, and remove it whatever ends the two of us."""
     from simbuilder.cli.common import run as act
-    from simbuilder.scaffolding import process
+    from simbuilder.scaffolding import identity
 
-    bound_to = process.identity()
+    bound_to = identity.of()
 
     def remove(rooms: "Rooms") -> "Result":
         from simbuilder.sessions.result import success

@@ -1,6 +1,7 @@
 """`simbuilder session shell`: statements for the graph database of a session."""
 
 import json
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +26,7 @@ NAME = "session shell"
 HISTORY = "statements"
 """The file in the session's own folder that remembers what was typed; it goes with the session."""
 
+_LEAVE = (":quit", ":exit", "quit", "exit")
 _HISTORY_BYTES = 1 << 18
 _HELP = """\
 A statement may take many lines, and ends with ';'.
@@ -69,6 +71,8 @@ def shell(
             raise UsageError("--json is for the answer to one statement", "give it with -c")
         session = _session(records, words or ())
         with Graph(session) as graph:
+            if statement is not None and not statement.strip("; \n"):
+                raise UsageError("there is no statement", "as in: -c 'RETURN 1'")
             if as_json:
                 return success(NAME, _answered(graph.run(statement or "")))
             if statement is not None:
@@ -76,8 +80,7 @@ def shell(
             elif sys.stdin.isatty() and sys.stdout.isatty():
                 _converse(graph, session, records.store.folder(session.id) / HISTORY)
             else:
-                for one in statements(sys.stdin):
-                    _show(graph.run(one))
+                _run_all(graph, statements(sys.stdin))
         return success(NAME, {})
 
     return look(NAME, as_json, action)
@@ -95,16 +98,37 @@ def _session(records: "Records", words: Iterable[str]) -> "Session":
     return session
 
 
+_WHOLE = re.compile(
+    r"""'(?:\\.|[^'\\])*(?:'|\Z) | "(?:\\.|[^"\\])*(?:"|\Z) | `[^`]*(?:`|\Z)
+        | //[^\n]* | /\*.*?(?:\*/|\Z) | ;""",
+    re.DOTALL | re.VERBOSE,
+)
+"""What is whole in Cypher: texts, quoted names, comments; a `;` outside them ends a statement."""
+
+
 def statements(lines: Iterable[str]) -> Iterator[str]:
-    """Yield the statements in a text: each ends with a line that ends in `;`, or with the text."""
+    """Yield the statements in a text: each ends with `;`, or with the text."""
     text = ""
     for line in lines:
         text += line
-        if text.rstrip().endswith(";"):
-            yield text
-            text = ""
+        start = 0
+        for found in _WHOLE.finditer(text):
+            if found[0] == ";":
+                yield text[start : found.end()]
+                start = found.end()
+        text = text[start:]
     if text.strip():
         yield text
+
+
+def _run_all(graph: "Graph", those: Iterable[str]) -> None:
+    from simbuilder.scaffolding.exceptions import StatementError
+
+    for number, one in enumerate(those, 1):
+        try:
+            _show(graph.run(one))
+        except StatementError as error:
+            raise StatementError(f"statement {number}: {error.message}", error.hint) from None
 
 
 # --- answers -------------------------------------------------------------------------------
@@ -122,14 +146,14 @@ def _show(answer: "Answer") -> None:
     """Write the rows as a table, and to stderr what was changed."""
     import shutil
 
-    from simbuilder.cli.streams import line, output, shown, talk
+    from simbuilder.cli.streams import flush, line, shown, talk
     from simbuilder.cli.tabular import table
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    with output():
-        if answer.columns:
-            for text in table(answer.columns, answer.texts(), width):
-                line(shown(text))
+    if answer.columns:
+        for text in table(answer.columns, answer.texts(), width):
+            line(shown(text))
+    flush()
     changes = [f"{name.replace('_', ' ')}: {n}" for name, n in answer.counters.items()]
     if changes:
         talk(", ".join(changes))
@@ -156,7 +180,7 @@ def _converse(graph: "Graph", session: "Session", history: "Path") -> None:
             return
         try:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            if typed in (":quit", ":exit"):
+            if typed.rstrip(";") in _LEAVE:
                 return
             if typed.startswith(":"):
                 talk(_HELP if typed == ":help" else f"there is no {typed}; ':help' shows what is")
@@ -198,7 +222,7 @@ def _prompt(text: str, path: "Path") -> Callable[[], str]:
     def enter(event: KeyPressEvent) -> None:
         buffer = event.current_buffer
         typed = buffer.text.strip()
-        if not typed or typed.startswith(":") or typed.endswith(";"):
+        if not typed or typed.startswith(":") or typed.endswith(";") or typed in _LEAVE:
             buffer.validate_and_handle()
         else:
             buffer.newline(copy_margin=False)

@@ -27,16 +27,21 @@ def prepare_streams() -> None:
 
 
 def line(text: str = "") -> None:
-    """Write a line of data."""
-    sys.stdout.write(text + "\n")
+    """Write a line of data, which arrives with the next `flush`."""
+    with _writing():
+        sys.stdout.write(text + "\n")
+
+
+def flush() -> None:
+    """Have the lines of data arrive; raises `ReaderLeft` for want of a reader, as `line` does."""
+    with _writing():
+        sys.stdout.flush()
 
 
 @contextmanager
-def output() -> Iterator[None]:
-    """Have the lines of data that are written within arrive, or end for want of a reader."""
+def _writing() -> Iterator[None]:
     try:
         yield
-        sys.stdout.flush()
     except BrokenPipeError:
         # Python would try, and complain, once more at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -67,10 +72,9 @@ def in_colour() -> bool:
 
 def shown(text: str) -> str:
     """Return somebody else's text without what would command a terminal."""
-    if text.isprintable():
-        return text
-    kept = (c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in text)
-    return "".join(kept)
+    from simbuilder.scaffolding.text import printable
+
+    return printable(text, kept="\t")
 
 
 def may_show() -> bool:

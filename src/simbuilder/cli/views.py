@@ -157,6 +157,10 @@ def _show_forked(data: Mapping[str, Any]) -> None:
     session = data["session"]
     line()
     line(f"a fork of {data['forked_from'][:8]}: {_megabytes(data['bytes'])}{_pause(data)}")
+    _say_what_next(session)
+
+
+def _say_what_next(session: Mapping[str, Any]) -> None:
     line(f"use it:    simbuilder session use {session['short']}")
     line(f"remove it: simbuilder session cleanup {session['short']}")
 
@@ -171,6 +175,7 @@ def _show_imported(data: Mapping[str, Any]) -> None:
     _show_session(data)
     line()
     line(f"from {data['file']}: {_megabytes(data['bytes'])}")
+    _say_what_next(data["session"])
 
 
 def _show_snapshot(data: Mapping[str, Any]) -> None:
@@ -195,7 +200,7 @@ def _show_exported(data: Mapping[str, Any]) -> None:
 
 
 def _megabytes(number: int) -> str:
-    return f"{number / 1e6:,.1f} MB"
+    return f"{number / 1e6:,.1f} MB" if number >= 1e5 else f"{number / 1e3:,.1f} kB"
 
 
 def _pause(data: Mapping[str, Any]) -> str:

@@ -95,8 +95,8 @@ def _in_lines(watcher: "Watcher", as_json: bool) -> int:
         after = watcher.snapshot()
         at = watcher.now().at.isoformat(timespec="seconds")
         for change in changes(before, after):
-            with streams.output():
-                streams.line(json.dumps(_data(change, at)) if as_json else f"{at} {change.text()}")
+            streams.line(json.dumps(_data(change, at)) if as_json else f"{at} {change.text()}")
+        streams.flush()
         before = after
 
 

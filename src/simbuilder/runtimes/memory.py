@@ -66,6 +66,11 @@ class MemoryCopies:
         kept = {s: self._kept.get((source.session.id, source.snapshot, s), "") for s in services}
         return self._fill(target, kept)
 
+    def seal(self, snapshot: Data, services: Sequence[str]) -> str:
+        """Return the lengths of the texts."""
+        kept = {s: self._kept.get((snapshot.session.id, snapshot.snapshot, s)) for s in services}
+        return " ".join(f"{s}:{'' if text is None else len(text)}" for s, text in kept.items())
+
     def adopt(self, session: Session) -> None:
         """Take the staged texts."""
         self._step()

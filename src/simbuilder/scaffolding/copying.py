@@ -2,9 +2,10 @@
 
 import errno
 import fcntl
+import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -78,6 +79,20 @@ def size_of(folder: Path) -> int:
     if not folder.is_dir():
         return 0
     return sum(status.st_blocks * 512 for status in map(os.lstat, _walk(folder)))
+
+
+def listing(folder: Path) -> list[str]:
+    """Return a line for the folder and each below it, and for each plain file, with its size."""
+    found = [(path, path.lstat()) for path in [folder, *_walk(folder)] if path.exists()]
+    return [
+        f"{path.relative_to(folder)} {status.st_size if stat.S_ISREG(status.st_mode) else ''}"
+        for path, status in found
+    ]
+
+
+def seal(lines: Iterable[str]) -> str:
+    """Return one short text for many lines, in whatever order they are."""
+    return hashlib.sha256("\n".join(sorted(lines)).encode(errors="surrogateescape")).hexdigest()
 
 
 def bar(done: int, whole: int) -> str:

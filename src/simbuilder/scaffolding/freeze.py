@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -80,6 +81,19 @@ class Shell:
         with suppress(ChildProcessError):  # whoever runs us ignores SIGCHLD
             self.status = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
         return text
+
+
+@contextmanager
+def unsuspended() -> Iterator[None]:
+    """Let Ctrl-Z do nothing within the block: nobody would be let go of until we are continued."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTSTP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTSTP, before)
 
 
 @contextmanager

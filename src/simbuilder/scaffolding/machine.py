@@ -9,7 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from simbuilder.scaffolding.process import Marked, boot_id
+from simbuilder.scaffolding.identity import boot_id
+from simbuilder.scaffolding.process import Marked
 
 
 def uptime() -> tuple[str, float]:

@@ -5,7 +5,6 @@ inherits. The process table is the record: there is no pid file that can go stal
 a process that has since become somebody else's.
 """
 
-import errno
 import os
 import re
 import signal
@@ -13,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -34,6 +34,8 @@ _RECORD_EXIT = 'cd "$1" || exit; shift; trap : HUP INT TERM; "$@"; echo "$?" > "
 Without it the exit status of a server that dies after our command has returned is lost to init.
 """
 
+_CREW: ContextVar[str] = ContextVar("crew", default="")
+_CREW_MARK = "SIMBUILDER_CREW"
 _POLL_S = 0.005
 
 
@@ -74,14 +76,14 @@ class Completed:
 
 
 def run(argv: Sequence[str], env: Mapping[str, str], cwd: Path, timeout_s: float) -> Completed:
-    """Run `argv` to its end with exactly `env` as its environment.
+    """Run `argv` to its end with `env` as its environment, and `crew` beside it.
 
     Raises `OSError` if it cannot be started and `TimeoutError` after `timeout_s`. Whatever ends
     the wait, Ctrl-C included, also ends the command and its children.
     """
     process = subprocess.Popen(
         argv,
-        env=dict(env),
+        env={**env, **crew()},
         cwd=cwd,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -247,31 +249,43 @@ def outlast(mark: str, patience_s: float, grace_s: float = 0) -> bool:
 def together(calls: Sequence[Callable[[], T]]) -> list[T]:
     """Make calls that run commands, at the same time, and return what they return.
 
-    The first that raises, or Ctrl-C, ends the commands of all others: nobody waits for them. While
-    this runs, the process must not start commands elsewhere.
+    The first that raises, or Ctrl-C, ends the commands of all others: nobody waits for them. What
+    other threads of this process have started is left alone.
     """
     from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+    from contextvars import copy_context
 
-    others = _children()
-    with ThreadPoolExecutor(max(1, len(calls))) as pool:
-        futures = [pool.submit(call) for call in calls]
-        try:
-            for future in wait(futures, return_when=FIRST_EXCEPTION).done:
-                future.result()
-            return [future.result() for future in futures]
-        except BaseException:
-            while wait(futures, 0.05).not_done:  # again, for a call that runs one after the other
-                for pid in _children() - others:
-                    with suppress(ProcessLookupError, PermissionError):  # ended, or not ours to end
-                        os.kill(pid, signal.SIGKILL)
-            raise
+    outer = _CREW.get()
+    crew = _CREW.set(f"{outer}/{os.urandom(8).hex()}")
+    try:
+        with ThreadPoolExecutor(max(1, len(calls))) as pool:
+            futures = [pool.submit(copy_context().run, call) for call in calls]
+            try:
+                for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+                    future.result()
+                return [future.result() for future in futures]
+            except BaseException:
+                while wait(futures, 0.05).not_done:  # again: a call may run one after the other
+                    _end_crew(_CREW.get())
+                raise
+    finally:
+        _CREW.reset(crew)
 
 
-def _children() -> set[int]:
-    """Return the pids of all that this very process has started, and of what those have."""
+def crew() -> dict[str, str]:
+    """Return the variable by which `together` finds the commands that its calls run; or nothing."""
+    return {_CREW_MARK: name} if (name := _CREW.get()) else {}
+
+
+def _end_crew(name: str) -> None:
+    """Kill the commands of a crew, and of those within it."""
     import psutil
 
-    return {child.pid for child in psutil.Process().children(recursive=True)}
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it ended, or is not ours to end
+            whose = child.environ().get(_CREW_MARK, "")
+            if whose == name or whose.startswith(f"{name}/"):
+                child.kill()
 
 
 def stop(targets: Iterable[Marked], grace_s: float) -> list[Marked]:
@@ -317,7 +331,7 @@ def _signal_group(group: int, sign: signal.Signals) -> None:
 def within(timeout_s: float, call: Callable[[], T]) -> T:
     """Return what `call` returns; if it takes longer, end the commands it runs, one and all.
 
-    Raises `TimeoutError`. As with `together`, nobody else may start commands meanwhile.
+    Raises `TimeoutError`.
     """
     from threading import Event
 
@@ -335,52 +349,3 @@ def within(timeout_s: float, call: Callable[[], T]) -> T:
         return []
 
     return together([work, watch])[0][0]
-
-
-def identity(pid: int | None = None) -> str:
-    """Return what tells a process, this one if left out, from all others that are or ever were.
-
-    A line of text without blanks: pid, when it started (clock ticks since boot), which boot, and
-    whose pids these are. Setting the clock changes none of it. Raises `ProcessLookupError`.
-    """
-    own = os.getpid() if pid is None else pid
-    started = _started(own)
-    if started is None:
-        raise ProcessLookupError(errno.ESRCH, "no such process", str(own))
-    return f"{own}:{started}:{boot_id()}:{_pids_of()}"
-
-
-def lives(identity: str) -> bool:
-    """True unless the process with this `identity` has certainly ended; a zombie has.
-
-    Nothing can be told of those in another container while the machine is up: they count as alive.
-    So does what is not an identity: nobody may lose anything for it.
-    """
-    words = identity.split(":")
-    if len(words) != 4 or not words[0].isdecimal():
-        return True
-    pid, started, boot, pids = words
-    if boot != boot_id():
-        return False
-    return pids != _pids_of() or _started(int(pid)) == started
-
-
-def _started(pid: int) -> str | None:
-    """Return when a process started, in clock ticks since boot; `None` if it is no more."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    # proc(5): "4711 (name) S ...": the name can hold anything, the state is field 3, the time 22
-    fields = stat[stat.rindex(")") + 2 :].split()
-    return None if fields[0] in "ZX" else fields[19]
-
-
-def boot_id() -> str:
-    """Return the id of the current boot of the machine."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-
-
-def _pids_of() -> str:
-    """Return the number of our pid namespace: pids of another container mean other processes."""
-    return Path("/proc/self/ns/pid").readlink().name.strip("pid:[]")

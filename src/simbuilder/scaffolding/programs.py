@@ -5,9 +5,7 @@ import selectors
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import IO, NoReturn, Self
@@ -27,7 +25,7 @@ def check(name: str, env: Mapping[str, str]) -> None:
     """Raise `FileNotFoundError` or `PermissionError` unless `name` can be run with that PATH."""
     path = env.get("PATH", os.defpath)
     if shutil.which(name, path=path) is None:
-        there = shutil.which(name, os.F_OK, path)
+        there = os.path.isdir(name) or shutil.which(name, os.F_OK, path)  # noqa: PTH112 - cheap
         raise PermissionError if there else FileNotFoundError
 
 
@@ -69,7 +67,7 @@ def _ended(child: int) -> int:
             pid, status = os.waitpid(child, os.WNOHANG | os.WUNTRACED)
             if pid and not os.WIFSTOPPED(status):
                 return os.waitstatus_to_exitcode(status)
-            if pid and _on_a_terminal():  # else nobody is there to continue us
+            if pid and _has_terminal():  # else nobody is there to continue us
                 os.kill(os.getpid(), signal.SIGSTOP)
         elif info.si_pid != child and not (
             info.si_code > 0 and info.si_signo in _TO_THE_GROUP  # from the kernel: sigaction(2)
@@ -77,8 +75,13 @@ def _ended(child: int) -> int:
             os.kill(child, info.si_signo)
 
 
-def _on_a_terminal() -> bool:
-    return sys.stdin is not None and sys.stdin.isatty()
+def _has_terminal() -> bool:
+    """True if we have a terminal, wherever our streams go: a shell there can continue us."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def _begin(arrange: "partial[int] | None", parent: int, mask: set[int | signal.Signals]) -> None:
@@ -106,6 +109,10 @@ def open_page(url: str) -> bool:
     import webbrowser
 
     return webbrowser.open(url)
+
+
+_UNTIL_WE_END = 'exec 3<&0; (read -r _ <&3; kill $$) >/dev/null 2>&1 & exec "$@" 3<&- </dev/null'
+"""A program that ends, at the latest, when we do: the kernel closes our end of its `stdin` then."""
 
 
 class Readers:
@@ -138,9 +145,9 @@ class Readers:
     def start(self, name: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
         """Run a program and read what it writes to stdout and stderr. Raises `OSError`."""
         child = subprocess.Popen(
-            argv,
+            ["/bin/sh", "-c", _UNTIL_WE_END, "sh", *argv],
             env=dict(env),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C is for us
@@ -170,7 +177,5 @@ class Readers:
     def _end(self, name: str) -> None:
         child, stream = self._running.pop(name)
         self._selector.unregister(stream)
-        stream.close()
-        with suppress(ProcessLookupError):  # it has ended by itself
-            os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+        with child:  # closes its streams, and waits
+            os.killpg(child.pid, signal.SIGKILL)  # which is there until we have waited for it

@@ -119,6 +119,10 @@ def _manifest(archive: Path, tar: tarfile.TarFile) -> Manifest:
     services = tuple(data.pop("services"))
     if not services or not set(services) <= {spec.name for spec in catalog.SERVICES}:
         raise ValueError("unknown services")
+    texts = [data[key] for key in ("simbuilder", "runtime", "graph", "created_at")]
+    texts += [data["name"] or "", *data["products"].values()]
+    if not all(isinstance(text, str) and text.isprintable() for text in texts):
+        raise ValueError("what is said of it is no text")  # and may end up on a terminal
     products = {str(service): str(what) for service, what in data.pop("products").items()}
     return Manifest(**data, services=services, products=products, files=files)
 

@@ -75,14 +75,14 @@ class Cleaner:
         shown = [str(path) for path in files if current.read(path) == session_id]
         return plan.plan_cleanup(session_id[:8], running, shown)
 
-    def cleanup(self, session_id: str, timeout_s: float) -> None:
+    def cleanup(self, session_id: str, timeout_s: float, cause: str = ASKED) -> None:
         """Remove every trace of a session: servers, data, env files, ports and, last, the record.
 
         Works when the record is broken or lost. If something cannot be removed, raises and keeps
         the record, so that running it again goes on from there.
         """
         with self._store.lock(session_id, timeout_s, self._emit):
-            self.remove(session_id, ASKED)
+            self.remove(session_id, cause)
 
     def remove(self, session_id: str, cause: str) -> None:
         """Do what `cleanup` does for a session whose lock is held, and write down why."""
@@ -211,6 +211,7 @@ class Cleaner:
             from simbuilder.sessions.snapshots import Snapshots  # which few commands need
 
             runtime = self._runtimes.of(known)
+            self._store.discard_packed(session_id)
             if runtime.instant:
                 runtime.copies.tidy(known, Snapshots(self._store).names(session_id))
                 self._store.end_copying(session_id)

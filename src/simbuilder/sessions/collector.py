@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from simbuilder.scaffolding import process
+from simbuilder.scaffolding import identity
 from simbuilder.scaffolding.exceptions import BusyError, SimBuilderError
 from simbuilder.sessions import current, expiry
 from simbuilder.sessions.cleaner import REAP_S, Cleaner
@@ -67,17 +67,19 @@ class Collector:
         """Return each with what is against removing it: clients, unless that shall not count."""
         return [(one, "" if force else self._against(one)) for one in found]
 
-    def collect(self, verdicts: Sequence[tuple[Due, str]], timeout_s: float) -> Collected:
+    def collect(
+        self, verdicts: Sequence[tuple[Due, str]], timeout_s: float, force: bool
+    ) -> Collected:
         """Remove those that nothing is against; what one of them refuses does not stop the next."""
         removed: list[Due] = []
         kept = [(one, against) for one, against in verdicts if against]
         problems = []
         for one in (one for one, against in verdicts if not against):
             try:
-                if self._remove(one, timeout_s):
-                    removed.append(one)
+                if against := self._remove(one, timeout_s, force):
+                    kept.append((one, against))
                 else:
-                    kept.append((one, "that has just changed"))
+                    removed.append(one)
             except SimBuilderError as error:
                 problems.append(Problem.of(error))
             except OSError as error:
@@ -110,9 +112,9 @@ class Collector:
         try:
             if told and not self._instant(one):
                 return
-            if against := self._against(one):
+            if against := self._remove(one, 0, force=False):
                 self._stays(one, f"stays: {against}", told)
-            elif self._remove(one, 0):
+            else:
                 self._emit(Event("warning", "expired", f"removed session {one}: it {one.cause}"))
         except BusyError:
             return
@@ -164,18 +166,21 @@ class Collector:
     def _loaded(self, session_id: str) -> Session | None:
         return self._store.load(session_id) if self._store.recorded(session_id) else None
 
-    def _remove(self, one: Due, timeout_s: float) -> bool:
-        """Remove a session, unless it is not due any more once nobody else works on it."""
+    def _remove(self, one: Due, timeout_s: float, force: bool) -> str:
+        """Remove a session; return what is against it once nobody else works on it, if anything."""
         with self._store.lock(one.id, timeout_s, self._emit):
             session = self._loaded(one.id)
+            orphaned = one.why is Why.ORPHANED
+            if session is not None and not one.asks and not self._judge([session], orphaned):
+                return "that has just changed"
+            if not force and (against := self._against(one)):
+                return against
             if session is not None and one.why in (Why.ENDED, Why.EXPIRED):
-                if not self._judge([session]):  # it was given more time
-                    return False
                 self._journal.write(Happening.EXPIRED, session, one.cause)
             self._cleaner.remove(one.id, one.cause)
-        return True
+        return ""
 
 
 def _facts(ends: Mapping[str, End]) -> Facts:
     bound = {i: end.bound_to for i, end in ends.items() if end.bound_to}
-    return Facts(frozenset(i for i, identity in bound.items() if not process.lives(identity)))
+    return Facts(frozenset(i for i, whose in bound.items() if not identity.lives(whose)))

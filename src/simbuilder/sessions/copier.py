@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from simbuilder.scaffolding import freeze
 from simbuilder.sessions.journal import Journal
 from simbuilder.sessions.makers import Makers
 from simbuilder.sessions.manager import CreateRequest, SessionManager
@@ -138,7 +139,7 @@ class Copier:
                 self._store.forget(draft.id)
             own.close()
             if recorded:
-                self._manager.cleaner.cleanup(draft.id, CLEANUP_S)
+                self._manager.cleaner.cleanup(draft.id, CLEANUP_S, "it could not be filled")
             raise
         held.push(own)
         return session, copied
@@ -151,8 +152,11 @@ class Copier:
         with self._manager.locked(session_id, timeout_s) as session:
             self.snapshots.check_is_new(session, name)
             with self.copying(session):
-                done = self._still(Data(session), self.running(session), Data(session, name))
-                snapshot = Snapshot(name, self._makers.now(), session.services, done.bytes)
+                target = Data(session, name)
+                done = self._still(Data(session), self.running(session), target)
+                seal = self._runtimes.of(session).copies.seal(target, session.services)
+                made = (name, self._makers.now(), session.services)
+                snapshot = Snapshot(*made, done.bytes, seal)
                 self.snapshots.add(session.id, snapshot)
             return snapshot, done
 
@@ -167,6 +171,9 @@ class Copier:
             copies = self._runtimes.of(session).copies
             with self.copying(session):
                 source, target = Data(session, name), Data(session)
+                self.snapshots.check_is_whole(
+                    session, snapshot, copies.seal(source, snapshot.services)
+                )
                 number = copies.copy(source, target, snapshot.services, self._emit)
                 began = time.monotonic()
                 self._runtimes.of(session).stop(session.id, session.services)
@@ -210,11 +217,11 @@ class Copier:
         self._store.begin_copying(session.id, into)
         try:
             yield
-        except BaseException:
+        except BaseException:  # an engine that cannot tidy now is asked again by the next copy
             copies.tidy(session, self.snapshots.names(session.id))
-            raise
-        finally:
             self._store.end_copying(session.id)
+            raise
+        self._store.end_copying(session.id)
 
     def still(self, source: Session, running: Sequence[str], copy: Callable[[], int]) -> Copied:
         """Let `copy`, which returns bytes, run while what runs of the source stands still."""
@@ -222,7 +229,7 @@ class Copier:
         for what in copies.lacks(source, running) if running else ():
             self._emit(Event("warning", "not-copied", f"not copied: {what}"))
         self._emit(Event("begin", "data", f"copying what {source.label} keeps"))
-        with copies.held(source, running) as since:
+        with freeze.unsuspended(), copies.held(source, running) as since:
             number = copy()
         copied = Copied(number, time.monotonic() - since if running else 0.0)
         self._emit(Event("done", "data", str(copied)))

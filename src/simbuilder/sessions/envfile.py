@@ -102,8 +102,15 @@ def session_id(text: str) -> str | None:
     return dotenv.parse(text)[0].get(SESSION_KEY)
 
 
+WITHIN_KEY = "SIMBUILDER_WITHIN"
+"""In a program's environment: the session it runs in, which is the current one for our commands.
+
+`SIMBUILDER_SESSION_ID` does not count as such: people load it into shells, and go on elsewhere.
+"""
+
+
 def injected(session: Session, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment in which the session's variables hold, and no other session's do.
+    """Return a program's environment: the session's variables hold, and no other session's do.
 
     Where variables of a session were loaded before, this one may have fewer services than that.
     """
@@ -117,4 +124,4 @@ def injected(session: Session, environment: Mapping[str, str]) -> dict[str, str]
         )
         stale = variables(all_there_are).keys() - own.keys()
         environment = {k: value for k, value in environment.items() if k not in stale}
-    return {**environment, **own}
+    return {**environment, **own, WITHIN_KEY: session.id}

@@ -18,6 +18,7 @@ from simbuilder.sessions.plan import Plan, Step
 NEVER = "never"
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _LONGEST_S = 3650 * 86400
+_SOME_TIME_S = 3600  # for a session whose end was given as a time
 
 
 @dataclass(frozen=True)
@@ -111,15 +112,15 @@ def lasting(session: Session, until: datetime | None, now: Moment) -> Session:
 def extended(session: Session, by_s: int, now: Moment) -> datetime:
     """Return when the session goes if it is given more time: from its end, or now if that is over.
 
-    Without `by_s` it gets as much as at first. Raises `UsageError` if it never got any.
+    Without `by_s` it gets as much as at first, or an hour. Raises `UsageError` if it has no end,
+    which nobody shall give it unawares.
     """
-    span_s = by_s or session.ttl_s
-    if not span_s:
-        raise UsageError(
-            f"session {session.label} was made to stay", "give --by 4h, or --until and a time"
-        )
     left = left_s(session.end, now)
-    return now.at + timedelta(seconds=max(0.0, left or 0.0) + span_s)
+    if left is None:
+        raise UsageError(
+            f"session {session.label} stays for ever", "--until and a time gives it an end"
+        )
+    return now.at + timedelta(seconds=max(0.0, left) + (by_s or session.ttl_s or _SOME_TIME_S))
 
 
 def renewed(session: Session, now: Moment, *, ttl_s: int) -> datetime | None:

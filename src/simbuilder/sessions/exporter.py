@@ -1,5 +1,6 @@
 """Exporter: a session into a file, and a session out of it, here or on another machine."""
 
+import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -47,6 +48,9 @@ class Exporter:
         """
         if target.exists() or target.is_symlink():
             raise UsageError(f"{target} exists already", "choose another name, or remove it first")
+        if not os.access(target.parent, os.W_OK | os.X_OK):
+            there = "cannot be written to" if target.parent.is_dir() else "is no folder"
+            raise UsageError(f"{target.parent} {there}", "nothing was copied; choose another place")
         with (
             self._manager.locked(session_id, timeout_s) as session,
             self._copier.copying(session, target.parent),

@@ -1,5 +1,6 @@
 """Finding the session somebody means: by id, prefix, name, or because it is the current one."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from simbuilder.scaffolding.exceptions import SessionNotFoundError, UsageError
@@ -9,11 +10,15 @@ from simbuilder.sessions.store import SessionStore
 
 
 class Finder:
-    """Looks sessions up on behalf of one (canonical) folder."""
+    """Looks sessions up on behalf of one (canonical) folder.
 
-    def __init__(self, store: SessionStore, folder: Path) -> None:
+    For a program that runs `within` a session (`session run`), that one is the current one.
+    """
+
+    def __init__(self, store: SessionStore, folder: Path, within: str = "") -> None:
         self._store = store
         self._folder = folder
+        self._within = within
 
     def resolve(self, reference: str | None, destructive: bool = False) -> str:
         """Return the id of the session meant by an id, a unique prefix of one, a name, or `None`.
@@ -35,6 +40,8 @@ class Finder:
         if not matches:
             shown = reference if len(reference) <= 40 else reference[:37] + "..."
             hint = "'simbuilder session list' shows the sessions"
+            if near := _near(reference, known.values()):
+                hint = f"did you mean {near}? {hint}"
             if is_session_id(reference):
                 hint += ", 'simbuilder session cleanup --orphans' what those without a record left"
             raise SessionNotFoundError(f"there is no session {shown!r}", hint)
@@ -61,6 +68,13 @@ class Finder:
         return sessions[-1] if sessions else None
 
     def _current(self, destructive: bool) -> str:
+        if self._within:
+            if not self._store.recorded(self._within):
+                raise SessionNotFoundError(
+                    f"session {self._within[:8]}, in which this runs, does not exist any more",
+                    "name the session you mean; 'simbuilder session list' shows them",
+                )
+            return self._within
         found = current.find(self._folder)
         if found is None:
             raise SessionNotFoundError(
@@ -85,3 +99,9 @@ class Finder:
         session = self._store.load(found.session_id)
         home = Path(session.folder)
         return home if str(found.path.parent) not in session.folders and home.exists() else None
+
+
+def _near(reference: str, names: Iterable[str | None]) -> str:
+    from difflib import get_close_matches  # which takes a moment to load
+
+    return next(iter(get_close_matches(reference, [name for name in names if name], 1)), "")

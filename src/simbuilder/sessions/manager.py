@@ -22,6 +22,7 @@ from simbuilder.scaffolding.exceptions import (
     SimBuilderError,
 )
 from simbuilder.scaffolding.files import remove_if_empty
+from simbuilder.scaffolding.text import printable
 from simbuilder.sessions import current, plan
 from simbuilder.sessions.cleaner import ASKED, Cleaner
 from simbuilder.sessions.finder import Finder
@@ -84,6 +85,7 @@ class SessionManager:
         emit: EventSink,
         folder: Path,
         journal: Journal,
+        within: str = "",
     ) -> None:
         self._store = store
         self._ports = ports
@@ -91,7 +93,7 @@ class SessionManager:
         self._makers = makers
         self._emit = emit
         self._folder = folder.resolve()
-        self.finder = Finder(store, self._folder)
+        self.finder = Finder(store, self._folder, within)
         self.journal = journal
         self.now = makers.moment
         self.registry = Registry(store, ports, self.finder, emit, journal, makers.moment)
@@ -197,7 +199,7 @@ class SessionManager:
             secrets={s: self._makers.secret(s) for s in request.services},
             **vars(place),
             owner=self._makers.owner,
-            reason=request.reason,
+            reason=printable(request.reason),
             ttl_s=request.ttl_s,
             bound_to=request.bound_to,
         )

@@ -267,13 +267,17 @@ def check_name(name: str) -> str:
     """
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"{_shown(name)} cannot name a session",
+            f"{_shown(name)} cannot be a name",
             "use 1 to 40 letters, digits, '-' and '_', starting with a letter",
         )
     if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f-]*)?", name):
         raise UsageError(
-            f"{name!r} cannot name a session: it looks like an id",
+            f"{name!r} cannot be a name: it looks like an id",
             "use a name with a letter beyond f in it",
+        )
+    if name in {spec.name for spec in catalog.SERVICES}:
+        raise UsageError(
+            f"{name!r} cannot be a name: it is that of a service", f"use another, such as my-{name}"
         )
     return name
 

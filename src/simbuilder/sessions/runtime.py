@@ -83,6 +83,12 @@ class Copies(Protocol):
         `adopt`. What another session knows its users by is not copied. Raises `OSError`.
         """
 
+    def seal(self, snapshot: Data, services: Sequence[str]) -> str:
+        """Return what is another text once a file of a snapshot is gone, new, or of another size.
+
+        Raises like `copy`.
+        """
+
     def adopt(self, session: Session) -> None:
         """Put what was copied to a session that does not run in the place of its data.
 

@@ -29,6 +29,8 @@ class Snapshot:
     created_at: str
     services: tuple[str, ...]
     bytes: int
+    seal: str = ""
+    """What `Copies.seal` said of its data then."""
 
     def data(self) -> "SnapshotData":
         """Return it as JSON output shows it."""
@@ -60,10 +62,10 @@ class Snapshots:
         """Return a snapshot. Raises `SessionNotFoundError` if the session has none of that name."""
         known = {snapshot.name: snapshot for snapshot in self.all(session.id)}
         if name not in known:
-            has = f"it has {', '.join(known)}" if known else "it has none"
+            has = f"it has {', '.join(known)}" if known else "it has no snapshots"
             raise SessionNotFoundError(
                 f"session {session.label} has no snapshot {name!r}",
-                f"{has}; 'simbuilder session snapshot save {name} {session.short}' makes it",
+                has,
             )
         return known[name]
 
@@ -76,10 +78,19 @@ class Snapshots:
                 f"{session.short}' first",
             )
 
+    def check_is_whole(self, session: Session, snapshot: Snapshot, seal: str) -> None:
+        """Raise `StateError` unless a snapshot's data is what it was when it was made."""
+        if seal != snapshot.seal:
+            raise StateError(
+                f"the data of snapshot {snapshot.name} is damaged: files are missing or changed",
+                f"the session is as it was; 'simbuilder session snapshot delete {snapshot.name} "
+                f"{session.short}' removes what is left of it",
+            )
+
     def add(self, session_id: str, snapshot: Snapshot) -> None:
         """Write down that there is a snapshot, whose data is complete."""
         path = make_private_folder(self._store.snapshots(session_id)) / f"{snapshot.name}.json"
-        text = json.dumps({"version": VERSION, **snapshot.data()}, indent=1)
+        text = json.dumps({"version": VERSION, **snapshot.data(), "seal": snapshot.seal}, indent=1)
         write_atomic(path, text + "\n", durable=True)
 
     def forget(self, session_id: str, name: str) -> None:
@@ -95,7 +106,8 @@ def _read(path: Path) -> Snapshot:
         if data["version"] != VERSION:
             raise ValueError(f"has version {data['version']}; this SimBuilder knows {VERSION}")
         texts = (str(data["name"]), str(data["created_at"]))
-        return Snapshot(*texts, tuple(map(str, data["services"])), int(data["bytes"]))
+        services = tuple(map(str, data["services"]))
+        return Snapshot(*texts, services, int(data["bytes"]), str(data["seal"]))
     except (KeyError, TypeError, json.JSONDecodeError, RecursionError):
         raise StateError(f"the snapshot {path} is damaged", "delete that file by hand") from None
     except ValueError as error:

@@ -188,18 +188,21 @@ class SessionStore:
 
     def begin_copying(self, session_id: str, into: Path | None = None) -> None:
         """Write down that copies of the session are made, and into which folder a file of them."""
-        write_atomic(self.folder(session_id) / COPYING_FILE, str(into or ""))
+        write_atomic(self.folder(session_id) / COPYING_FILE, json.dumps(str(into or "")))
 
     def end_copying(self, session_id: str) -> None:
+        """Remove what was in between, and write down that no copies are made any more."""
+        self.discard_packed(session_id)
+        (self.folder(session_id) / COPYING_FILE).unlink(missing_ok=True)
+
+    def discard_packed(self, session_id: str) -> None:
         """Remove what was in between; after a killed command also the file it began."""
-        path = self.folder(session_id) / COPYING_FILE
         remove_tree(self.packing(session_id))
         if sweep(self.snapshots(session_id)):
             remove_if_empty(self.snapshots(session_id))
-        with suppress(OSError, ValueError):  # not there, or not written by us
-            if into := read_private(path):
+        with suppress(OSError, ValueError, TypeError):  # not there, or not written by us
+            if into := json.loads(read_private(self.folder(session_id) / COPYING_FILE)):
                 sweep(Path(into))
-        path.unlink(missing_ok=True)
 
     def copying(self, session_id: str) -> bool:
         """True if copies of the session are made, or were when the command that did it died."""
@@ -245,6 +248,7 @@ class SessionStore:
     def forget(self, session_id: str) -> None:
         """Delete the record and the folder; the last act of a cleanup."""
         folder = self.folder(session_id)
+        self.discard_packed(session_id)
         remove_tree(folder / RECORD_FILE)
         remove_tree(folder)
         self.tidy()

@@ -32,8 +32,7 @@ def pull_missing(engine: Engine, images: Mapping[str, str], emit: EventSink) -> 
     listed = engine.lines("image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
     missing = {s: i for s, i in images.items() if i not in listed and not _has(engine, i)}
     if missing:
-        client = _client(engine)
-        process.together([partial(_pull, engine, client, s, missing, emit) for s in missing])
+        process.together([partial(_pull, engine, s, missing, emit) for s in missing])
 
 
 def _has(engine: Engine, image: str) -> bool:
@@ -47,7 +46,6 @@ def _has(engine: Engine, image: str) -> bool:
 
 def _pull(
     engine: Engine,
-    client: "DockerClient",
     service: str,
     missing: Mapping[str, str],
     emit: EventSink,
@@ -58,7 +56,7 @@ def _pull(
     emit(Event("begin", service, f"pulling {image}"))
     layers: dict[str, bool] = {}
     try:
-        progress: Any = client.image.pull(image, stream_logs=True)
+        progress: Any = _client(engine).image.pull(image, stream_logs=True)
         for _, raw in progress:
             layer, _, doing = raw.decode(errors="replace").strip().partition(": ")
             finished = doing in ("Pull complete", "Already exists")
@@ -85,15 +83,16 @@ def _client(engine: Engine) -> "DockerClient":
     """Return python-on-whales' client for this engine.
 
     It hands on our whole environment, in which variables of a session may have been exported: `env`
-    takes them out on the way.
+    takes them out on the way. What it puts in lets a pull be ended that nobody waits for any more.
     """
     from python_on_whales import DockerClient
 
     kept = engine.environment()
     drop = [f"--unset={name}" for name in process_environment() if name not in kept]
+    crew = [f"{name}={value}" for name, value in process.crew().items()]
     name = engine.name
     return DockerClient(
-        client_call=["env", *drop, "docker"],
+        client_call=["env", *drop, *crew, "docker"],
         host=name if "://" in name else None,
         context=None if "://" in name or not name else name,
     )

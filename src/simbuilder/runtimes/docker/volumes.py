@@ -24,7 +24,7 @@ from simbuilder.runtimes.docker.engine import Engine
 from simbuilder.runtimes.docker.workers import Workers, kilobytes, labelled, marks_of, mount
 from simbuilder.runtimes.users import USERS, forget_users
 from simbuilder.scaffolding import process
-from simbuilder.scaffolding.copying import bar, size_of
+from simbuilder.scaffolding.copying import bar, seal, size_of
 from simbuilder.scaffolding.exceptions import EngineError, NotHeldError, SimBuilderError
 from simbuilder.scaffolding.files import (
     make_private_folder,
@@ -73,6 +73,11 @@ for volume; do
     [ -d .moving ] || continue
     find .moving -mindepth 1 -maxdepth 1 -exec mv {} . ';'
     rmdir .moving
+done
+"""
+_LIST = """
+for place; do
+    [ ! -d "$place" ] || find "$place" -type d -print -o -type f -exec stat -c '%n %s' {} +
 done
 """
 _DISCARD = 'for volume; do rm -rf "$volume/.copying"; done'
@@ -151,6 +156,12 @@ class VolumeCopies:
             mounts = [mount(volume) for volume in volumes]
             workers.run(mounts, _OWN, *(f"/{volume}" for volume in volumes))
         return sum(size_of(folder / service) for service in services)
+
+    def seal(self, snapshot: Data, services: Sequence[str]) -> str:
+        """See `Copies.seal`."""
+        places = self._sources(snapshot, services)
+        mounts = [mount(volume, readonly=True) for volume in _volumes(places)]
+        return seal(self._workers(snapshot.session).run(mounts, _LIST, *places.values()))
 
     def adopt(self, session: Session) -> None:
         """See `Copies.adopt`."""

@@ -96,7 +96,7 @@ def _write_arguments(folder: Path, bolt: int, http: int) -> Path:
         "server.logsDirectory": folder / "events",
         "server.defaultDatabases": f"{catalog.NEO4J_DATABASE}[]",
         "server.plugins": "Bolt:com.arcadedb.bolt.BoltProtocolPlugin",
-        "server.mode": "production",
+        "server.mode": "development",  # in production it conceals what is wrong with a statement
         "serverMetrics": "false",
         "bolt.host": catalog.HOST,
         "bolt.port": bolt,

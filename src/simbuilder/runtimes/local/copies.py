@@ -21,7 +21,7 @@ from simbuilder.runtimes import probes
 from simbuilder.runtimes.local.azurite import HELD
 from simbuilder.runtimes.users import forget_users
 from simbuilder.scaffolding import freeze, machine, process
-from simbuilder.scaffolding.copying import Stamp, bar, copy_ahead, copy_tree, size_of
+from simbuilder.scaffolding.copying import Stamp, bar, copy_ahead, copy_tree, listing, seal, size_of
 from simbuilder.scaffolding.exceptions import NotHeldError
 from simbuilder.scaffolding.files import make_private_folder, remove_if_empty, remove_tree
 from simbuilder.sessions.model import Session
@@ -128,6 +128,11 @@ class LocalCopies:
     def unpack(self, folder: Path, target: Data, services: Sequence[str], emit: EventSink) -> int:
         """See `Copies.unpack`."""
         return self._fill({s: folder / s for s in services}, target, False, emit)
+
+    def seal(self, snapshot: Data, services: Sequence[str]) -> str:
+        """See `Copies.seal`."""
+        places = ((s, self._place(snapshot, s)) for s in services)
+        return seal(f"{s}/{line}" for s, place in places for line in listing(place))
 
     def adopt(self, session: Session) -> None:
         """See `Copies.adopt`."""

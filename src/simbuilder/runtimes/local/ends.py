@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from simbuilder.scaffolding import machine
+from simbuilder.scaffolding import identity, machine
 from simbuilder.scaffolding.files import make_private_folder, read_private, write_atomic
 from simbuilder.scaffolding.process import Marked
 from simbuilder.sessions import catalog
@@ -19,6 +19,7 @@ def write(folder: Path, session: Session) -> None:
     if session.mark != End():
         make_private_folder(folder)
         facts = {"expires_at": session.mark.expires_at, "bound_to": session.mark.bound_to}
+        facts["started_in"] = _here()
         write_atomic(folder / FILE, json.dumps(facts))
 
 
@@ -32,6 +33,18 @@ def read(folders: Iterable[Path]) -> dict[str, End]:
             if not expires_at or is_moment(expires_at):
                 found[folder.name] = End(expires_at, str(facts["bound_to"]))
     return found
+
+
+def elsewhere(folder: Path) -> bool:
+    """True if a session was started in another container, whose processes we do not see."""
+    with suppress(OSError, ValueError, LookupError, TypeError):
+        boot, _, pids = json.loads(read_private(folder / FILE))["started_in"].partition(":")
+        return bool(boot == identity.boot_id() and pids != identity.pids_of())
+    return False
+
+
+def _here() -> str:
+    return f"{identity.boot_id()}:{identity.pids_of()}"
 
 
 def clients(servers: Iterable[tuple[str, Marked]]) -> dict[str, int | None]:

@@ -184,7 +184,10 @@ class LocalRuntime:
 
     def clients(self, session_id: str) -> Mapping[str, int | None]:
         """Ask the kernel where the processes listen, and who is connected there."""
-        return ends.clients((s, item) for i, s, item in self._marked() if i == session_id)
+        found = ends.clients((s, item) for i, s, item in self._marked() if i == session_id)
+        if not found and ends.elsewhere(self._root / session_id):
+            return {"any server": None}
+        return found
 
     def marks(self) -> Mapping[str, End]:
         """Read the files beside the data."""
