@@ -94,11 +94,10 @@ def main() -> int:
         try:
             create = ("session", "create", "--start-containers", "--name", "lab")
             picture("start", [(f"simbuilder {' '.join(create)}", home.run(*create))])
-            home.run("session", "fork", "lab", "--name", "attempt")
+            home.run("session", "fork", "lab", "--name", "attempt", "--ttl", "8h")
             home.run("session", "create", "--name", "later", "--services", "nats")
             listed = home.run("session", "list")
             picture("list", [("simbuilder session list", listed)])
-            home.run("session", "extend", "attempt", "--by", "8h")
             save("watch", asyncio.run(watched(home)))
         finally:
             home.run("session", "cleanup", "--all", "--yes")

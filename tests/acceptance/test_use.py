@@ -226,7 +226,7 @@ def test_an_ephemeral_session_goes_when_its_program_is_ended(
     assert not cli.state.exists()
 
 
-@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_nothing_is_left_of_an_ephemeral_session_that_was_not_ready_yet(
     cli: Cli, sign: signal.Signals
 ) -> None:
