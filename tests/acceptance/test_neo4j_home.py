@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from simbuilder.scaffolding import dotenv
 from tests.acceptance import clients
 from tests.acceptance.conftest import Cli
 from tests.images import build
@@ -40,6 +41,13 @@ def test_a_session_on_the_users_own_neo4j(cli: Cli, home: Path) -> None:
     listed = subprocess.run(["ps", "-eww", "-o", "args"], capture_output=True, text=True).stdout
     assert "CommunityEntryPoint" in listed
     assert env["NEO4J_PASSWORD"] not in listed
+
+    # a fork has the data, and not the user: its password is its own
+    forked = cli("session", "fork", "--json").data()["session"]
+    other = dotenv.parse(Path(forked["env_file"]).read_text())[0]
+    assert clients.graph_read(other) == {"kept"}
+    assert clients.graph_refuses(other, env["NEO4J_PASSWORD"])
+    assert cli("session", "cleanup", forked["id"]).status == 0
 
     # the session remembers its server: without the variable it does not turn into another product
     began = time.monotonic()
