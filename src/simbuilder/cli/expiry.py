@@ -36,7 +36,9 @@ def extend(
     session: Session = None,
     by: Annotated[
         str | None,
-        typer.Option("--by", metavar="SPAN", help="So much more, such as 4h; at first: its --ttl."),
+        typer.Option(
+            "--by", metavar="SPAN", help="How much more, such as 4h; left out: as at first."
+        ),
     ] = None,
     until: Annotated[
         str | None,
