@@ -138,7 +138,7 @@ def spawn_server(
         pid = os.posix_spawn(
             "/bin/sh",
             ["/bin/sh", "-c", _RECORD_EXIT, str(exit_file), str(cwd), *argv],
-            dict(env),
+            {**env, **crew()},
             file_actions=(
                 # stdin last: where ours is closed, the log may have become descriptor 0
                 (os.POSIX_SPAWN_DUP2, descriptor, 1),
