@@ -41,8 +41,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """Let commands see Ctrl-C, also where the tests run in a shell's background, which hides it."""
+    """Let commands see Ctrl-C and hang-ups, where the tests run in the background or `nohup` too."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda _number, _frame: None)  # which no command inherits
 
 
 @pytest.fixture(autouse=True)
