@@ -41,7 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """Let commands see Ctrl-C and hang-ups, where the tests run in the background or `nohup` too."""
+    """Let commands see Ctrl-C and hang-ups, where tests run in the background or `nohup` too."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, lambda _number, _frame: None)  # which no command inherits
