@@ -332,6 +332,30 @@ def test_a_reader_of_the_progress_that_leaves_does_not_stop_the_start(cli: Cli) 
     assert cli("session", "status").status == 0
 
 
+def test_words_in_the_wrong_order_are_answered_with_the_right_one(cli: Cli) -> None:
+    assert cli("session", "create", "--services", "nats", "--name", "lab").status == 0
+    wrong = {
+        ("snapshot", "restore", "lab", "base"): "'lab' is one",
+        ("snapshot", "save", "lab", "base"): "'lab' is one",
+        ("export", "lab", "file"): "'lab' is one",
+        ("export", "lab"): "'lab' is a session",
+        ("export", "-"): "an archive goes to a file",
+        ("export", "nowhere/file"): "is no folder",
+        ("import", "file", "--runtime", "foo"): "unknown runtime 'foo'",
+        ("create", "--reuse", "--services", "neo4j"): "which was to be used again, has nats",
+        ("extend", "lab", "--by", "4h"): "stays for ever",
+        ("create", "--name", "nats"): "it is that of a service",
+        ("shell", "lab", "-c", " ;"): "has no neo4j",
+    }
+    for words, said in wrong.items():
+        answer = cli("session", *words)
+        assert (answer.status, said in answer.err) == (2, True), (words, answer.err)
+    assert "did you mean lab?" in cli("session", "status", "lba").err
+    assert "lab does not run: nothing was asked of it" in cli("session", "verify", "lab").err
+    assert {path.name for path in cli.folder.iterdir()} == {".git", ".env.session"}
+    assert cli("session", "cleanup").status == 0
+
+
 def test_reuse_makes_the_session_current_again(cli: Cli) -> None:
     first = cli("session", "create", "--json").data()["session"]["id"]
     (cli.folder / ".env.session").unlink()

@@ -9,7 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from simbuilder.scaffolding import process
 from tests.acceptance.conftest import Cli
+from tests.acceptance.docker import left_of
 from tests.support import mend
 
 pytestmark = pytest.mark.timeout(200)
@@ -87,8 +89,11 @@ def test_words_of_a_shell_in_a_path_are_a_path(
     )
     assert (sourced.returncode, sourced.stderr) == (0, "")
     assert sourced.stdout.endswith(f":{state}")
+    session_id = inside.variables()["SIMBUILDER_SESSION_ID"]
     for act in ("stop", "start", "status", "cleanup"):
         assert inside("session", act).status == 0
+    assert not [item for item in process.marked() if session_id in item.mark]
+    assert runtime == "local" or left_of(session_id) == []
     assert list(tmp_path.rglob("pwned")) == []
     assert not state.exists()
 

@@ -1,14 +1,18 @@
 """What only a real server process can show, with the server's own program in other hands."""
 
+import json
 import re
 import socket
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from simbuilder.runtimes.local import LocalRuntime
+from simbuilder.runtimes.local import LocalRuntime, ends
 from simbuilder.runtimes.local.nats import NatsServer
 from simbuilder.runtimes.local.server import Command, LocalServer
+from simbuilder.scaffolding import identity
+from simbuilder.scaffolding.files import write_atomic
 from simbuilder.sessions.model import Session, State
 from simbuilder.sessions.result import Event, EventSink
 from tests.contract.test_runtime import local_case
@@ -114,3 +118,19 @@ def test_a_port_grabbed_after_the_launch_is_noticed(tmp_path: Path) -> None:
     assert outcome.taken == ("client",)
     assert runtime.observe([one.id])[one.id]["nats"].state is State.STOPPED
     runtime.remove(one.id)
+
+
+def test_of_servers_in_another_container_nothing_can_be_told(tmp_path: Path) -> None:
+    runtime = LocalRuntime(tmp_path / "local", tmp_path)
+    one = replace(new_session(tmp_path), bound_to=identity.of())
+    mark = tmp_path / "local" / one.id / ends.FILE
+    ends.write(mark.parent, one)
+    assert runtime.clients(one.id) == {}
+    ours = f"{identity.boot_id()}:{identity.pids_of()}"
+    for started_in, clients in (
+        (f"{identity.boot_id()}:1", {"any server": None}),
+        ("another-boot:1", {}),  # nothing of it can run any more
+        (ours, {}),
+    ):
+        write_atomic(mark, json.dumps(json.loads(mark.read_text()) | {"started_in": started_in}))
+        assert runtime.clients(one.id) == clients

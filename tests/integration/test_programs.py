@@ -127,14 +127,19 @@ def test_ctrl_c_reaches_it_once_and_leaves_us_alone(tmp_path: Path) -> None:
         assert terminal.ended() == 9
 
 
-def test_a_shell_with_jobs_can_suspend_it_and_bring_it_back(tmp_path: Path) -> None:
-    program = " ".join([sys.executable, str(tmp_path / "attend.py"), "cat"])
+@contextmanager
+def begun_in_a_shell(tmp_path: Path, program: str) -> Iterator[Terminal]:
     (tmp_path / "attend.py").write_text(ATTEND)
     env = {**os.environ, "PS1": "prompt> ", "TERM": "dumb"}
     with Terminal(["bash", "--norc", "--noprofile", "-i"], env, tmp_path) as terminal:
         terminal.until("prompt> ")
-        terminal.type(f"{program}\n")
+        terminal.type(f"{sys.executable} attend.py {program}\n")
         time.sleep(0.5)
+        yield terminal
+
+
+def test_a_shell_with_jobs_can_suspend_it_and_bring_it_back(tmp_path: Path) -> None:
+    with begun_in_a_shell(tmp_path, "cat") as terminal:
         terminal.type("one\n")
         terminal.until("one\none\n")
         terminal.type(CTRL_Z)
@@ -153,13 +158,7 @@ def test_a_shell_with_jobs_can_suspend_it_and_bring_it_back(tmp_path: Path) -> N
 
 
 def test_it_is_suspended_with_us_wherever_its_input_comes_from(tmp_path: Path) -> None:
-    program = " ".join([sys.executable, str(tmp_path / "attend.py"), "sleep 60"])
-    (tmp_path / "attend.py").write_text(ATTEND)
-    env = {**os.environ, "PS1": "prompt> ", "TERM": "dumb"}
-    with Terminal(["bash", "--norc", "--noprofile", "-i"], env, tmp_path) as terminal:
-        terminal.until("prompt> ")
-        terminal.type(f"{program} </dev/null >/dev/null\n")
-        time.sleep(0.5)
+    with begun_in_a_shell(tmp_path, "sleep 60 </dev/null >/dev/null") as terminal:
         terminal.type(CTRL_Z)
         terminal.until("Stopped")
         terminal.until("prompt> ")
@@ -202,7 +201,7 @@ def test_programs_are_found_as_a_shell_finds_them(tmp_path: Path) -> None:
     programs.check("sh", {})
     with pytest.raises(PermissionError):  # as a shell says: it is a folder
         programs.check(str(tmp_path), env)
-    for name in ("nosuch", "./tool"):
+    for name in ("nosuch", "./tool", "src"):  # of which the last is a folder here, and no word
         with pytest.raises(FileNotFoundError):
             programs.check(name, env)
 

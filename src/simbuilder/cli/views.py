@@ -156,7 +156,7 @@ def _show_forked(data: Mapping[str, Any]) -> None:
     _show_session(data)
     session = data["session"]
     line()
-    line(f"a fork of {data['forked_from'][:8]}: {_megabytes(data['bytes'])}{_pause(data)}")
+    line(f"a fork of {data['forked_from'][:8]}: {_size(data['bytes'])}{_pause(data)}")
     _say_what_next(session)
 
 
@@ -174,14 +174,14 @@ def _show_restored(data: Mapping[str, Any]) -> None:
 def _show_imported(data: Mapping[str, Any]) -> None:
     _show_session(data)
     line()
-    line(f"from {data['file']}: {_megabytes(data['bytes'])}")
+    line(f"from {data['file']}: {_size(data['bytes'])}")
     _say_what_next(data["session"])
 
 
 def _show_snapshot(data: Mapping[str, Any]) -> None:
     snapshot = data["snapshot"]
     done = "saved" if "pause_s" in data else "deleted"
-    line(f"{done} {snapshot['name']}: {_megabytes(snapshot['bytes'])}{_pause(data)}")
+    line(f"{done} {snapshot['name']}: {_size(snapshot['bytes'])}{_pause(data)}")
 
 
 def _show_snapshots(data: Mapping[str, Any]) -> None:
@@ -191,15 +191,15 @@ def _show_snapshots(data: Mapping[str, Any]) -> None:
     rows = [("NAME", "CREATED", "SIZE", "SERVICES")]
     for one in data["snapshots"]:
         created = one["created_at"][:16].replace("T", " ")
-        rows.append((one["name"], created, _megabytes(one["bytes"]), ",".join(one["services"])))
+        rows.append((one["name"], created, _size(one["bytes"]), ",".join(one["services"])))
     table(rows)
 
 
 def _show_exported(data: Mapping[str, Any]) -> None:
-    line(f"wrote {data['file']}: {_megabytes(data['bytes'])}{_pause(data)}")
+    line(f"wrote {data['file']}: {_size(data['bytes'])}{_pause(data)}")
 
 
-def _megabytes(number: int) -> str:
+def _size(number: int) -> str:
     return f"{number / 1e6:,.1f} MB" if number >= 1e5 else f"{number / 1e3:,.1f} kB"
 
 

@@ -82,8 +82,10 @@ def size_of(folder: Path) -> int:
 
 
 def listing(folder: Path) -> list[str]:
-    """Return a line for the folder and each below it, and for each plain file, with its size."""
-    found = [(path, path.lstat()) for path in [folder, *_walk(folder)] if path.exists()]
+    """Return a line for the folder, if it is there, all below it, and plain files' sizes."""
+    if not folder.is_dir():
+        return []
+    found = ((path, path.lstat()) for path in [folder, *_walk(folder)])
     return [
         f"{path.relative_to(folder)} {status.st_size if stat.S_ISREG(status.st_mode) else ''}"
         for path, status in found

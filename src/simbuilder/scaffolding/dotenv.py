@@ -2,7 +2,8 @@
 
 Shared by user files (`.env`) and generated ones (`.env.session`). What is written here is read
 back identically by this parser, by POSIX shells (`set -a; . ./.env.session`), by Docker Compose
-and by python-dotenv; a unit test proves the first two.
+and by python-dotenv; a unit test proves the first two. The exception is a backtick: see
+`for_compose`.
 """
 
 import re
@@ -61,3 +62,12 @@ def render(values: Mapping[str, str], comment: str = "") -> str:
         quoted = value if _SAFE.fullmatch(value) else '"' + _ESCAPED.sub(r"\\\1", value) + '"'
         lines.append(f"{key}={quoted}")
     return "\n".join(lines) + "\n"
+
+
+def for_compose(text: str) -> str:
+    """Return rendered lines for Docker Compose alone.
+
+    It takes the backslash for a part of the value (5.6) that shells want before a backtick. A label
+    with an owner that is not ours is the mark of a stranger, whose containers we leave alone.
+    """
+    return text.replace("\\`", "`")

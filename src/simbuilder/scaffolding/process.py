@@ -255,8 +255,7 @@ def together(calls: Sequence[Callable[[], T]]) -> list[T]:
     from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
     from contextvars import copy_context
 
-    outer = _CREW.get()
-    crew = _CREW.set(f"{outer}/{os.urandom(8).hex()}")
+    before = _CREW.set(f"{_CREW.get()}/{os.urandom(8).hex()}")
     try:
         with ThreadPoolExecutor(max(1, len(calls))) as pool:
             futures = [pool.submit(copy_context().run, call) for call in calls]
@@ -269,7 +268,7 @@ def together(calls: Sequence[Callable[[], T]]) -> list[T]:
                     _end_crew(_CREW.get())
                 raise
     finally:
-        _CREW.reset(crew)
+        _CREW.reset(before)
 
 
 def crew() -> dict[str, str]:

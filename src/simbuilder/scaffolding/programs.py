@@ -25,7 +25,8 @@ def check(name: str, env: Mapping[str, str]) -> None:
     """Raise `FileNotFoundError` or `PermissionError` unless `name` can be run with that PATH."""
     path = env.get("PATH", os.defpath)
     if shutil.which(name, path=path) is None:
-        there = os.path.isdir(name) or shutil.which(name, os.F_OK, path)  # noqa: PTH112 - cheap
+        a_folder = "/" in name and os.path.isdir(name)  # noqa: PTH112 - cheap
+        there = a_folder or shutil.which(name, os.F_OK, path)
         raise PermissionError if there else FileNotFoundError
 
 

@@ -26,7 +26,7 @@ def arguments(folder: Path, session: Session, settings: Mapping[str, str]) -> li
     variables = {**envfile.variables(session), **settings, **chosen, **mark}
     variables["SIMBUILDER_NODE_OPTIONS"] = node_options()
     path = make_private_folder(folder) / "compose.env"
-    write_atomic(path, dotenv.render(variables))
+    write_atomic(path, dotenv.for_compose(dotenv.render(variables)))
     files = [COMPOSE_FILE, *([ENDS_FILE] if session.mark != End() else [])]
     given = [word for file in files for word in ("--file", str(file))]
     return ["compose", *given, "--env-file", str(path), "--project-name", session.project]
