@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -19,6 +20,8 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 STAMP = VENV / ".simbuilder-stamp"
 LOWEST_PYTHON = (3, 11)
+FIRST_LANE = "tests/acceptance"
+SECOND_LANE = ("tests/chaos", "tests/contract", "tests/integration", "tests/unit")
 SOURCES = ("src", "tests", "benchmarks", "docs", "tasks.py")
 
 
@@ -112,9 +115,31 @@ def images(_options):
 
 
 def test(options):
-    """Run the test suite; arguments go to pytest, such as --require docker."""
+    """Run the test suite; arguments go to pytest, such as --require docker.
+
+    The whole of it runs in two lanes at once: mostly tests wait for servers.
+    """
     bootstrap()
-    return run(tool("python"), "-m", "pytest", *options.rest)
+    pytest = (tool("python"), "-m", "pytest", *options.rest)
+    if options.rest and not (options.rest[0] == "--require" and len(options.rest) == 2):
+        return run(*pytest)
+    with tempfile.TemporaryFile() as written:
+        second = subprocess.Popen(
+            [*pytest, "-p", "no:cacheprovider", *SECOND_LANE],
+            cwd=ROOT,
+            env={**os.environ, "SIMBUILDER_TEST_LANE": "second"},
+            stdout=written,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            status = run(*pytest, FIRST_LANE)
+            say(f"and {', '.join(SECOND_LANE)}, at the same time ...")
+            return second.wait() or status
+        finally:
+            second.terminate()
+            second.wait()
+            written.seek(0)
+            print(written.read().decode(errors="replace"), end="", flush=True)
 
 
 def coverage(options):

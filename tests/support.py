@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -24,8 +25,11 @@ from simbuilder.sessions.runtime import Runtime
 from simbuilder.sessions.runtimes import Runtimes
 from simbuilder.sessions.store import SessionStore
 
-PORT_RANGE = (31000, 32759)
-"""Tests stay out of the first blocks, where a developer's own sessions live."""
+PORT_RANGE = (31600, 32759) if os.environ.get("SIMBUILDER_TEST_LANE") else (31000, 31599)
+"""Tests stay out of the first blocks, where a developer's own sessions live.
+
+Those that run in the second lane (`tasks.py test`) have ports of their own.
+"""
 
 
 def lacks(request: pytest.FixtureRequest, tool: str, reason: str) -> NoReturn:

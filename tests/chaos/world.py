@@ -161,7 +161,7 @@ class World:
         """Wait until nothing comes or goes any more of what a killed command had begun."""
         last, since = None, time.monotonic()
         while time.monotonic() - since < 1:
-            now = [i.pid for i in process.marked()], self._runs("")
+            now = [i.pid for i in process.marked() if f":{self.cli.state}/" in i.mark], self._runs()
             if now != last:
                 last, since = now, time.monotonic()
             time.sleep(0.1)
@@ -177,13 +177,14 @@ class World:
         files["env"] = (self.other.folder / ".env.session").read_bytes()
         return files | {"runs": self._runs(self.bystander)}
 
-    def _runs(self, session_id: str) -> list[str]:
-        """Return the servers of a session that run, as the machine knows them."""
+    def _runs(self, session_id: str = "") -> list[str]:
+        """Return the servers of a session, or of all of them, that run as the machine knows it."""
         if self.runtime == "docker":
-            label = "label=io.simbuilder.session" + (f"={session_id}" if session_id else "")
-            argv = ["docker", "ps", "-q", "--filter", label]
+            mine = f"session={session_id}" if session_id else f"owner={self.cli.owner}"
+            argv = ["docker", "ps", "-q", "--filter", f"label=io.simbuilder.{mine}"]
             return subprocess.run(argv, capture_output=True, text=True).stdout.split()
-        found = [i for i in process.marked() if i.mark.startswith(session_id)]
+        ours = [i for i in process.marked() if f":{self.cli.state}/" in i.mark]
+        found = [i for i in ours if i.mark.startswith(session_id)]
         return [f"{i.pid} {psutil.Process(i.pid).name()}" for i in found if i.pid != i.group]
 
     def _files(self) -> Iterator[Path]:

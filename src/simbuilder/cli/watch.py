@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 _COMMAND = "session watch"
-_PATIENCE_S = 3600.0
+_PATIENCE_S = 1.0
+"""Until a Ctrl-C is noticed that came in the moment before Python began to wait for a lock."""
 
 app = command_group()
 
