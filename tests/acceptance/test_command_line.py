@@ -12,6 +12,7 @@ import pytest
 
 from simbuilder.sessions.port_manager import bindable
 from tests.acceptance.conftest import COMMAND, Answer, Cli
+from tests.support import PORT_RANGE
 
 UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
@@ -219,7 +220,7 @@ def test_dry_runs_say_what_and_why_and_do_nothing(cli: Cli) -> None:
     assert planned.status == 0
     assert planned.out.splitlines() == [
         "use local runtime: set by SIMBUILDER_RUNTIME",
-        "reserve ports: a block of ten in 31000-32759",
+        "reserve ports: a block of ten in {}-{}".format(*PORT_RANGE),
         "write record: new session",
         "write .env.session: no session is current",
         "start neo4j: new session",

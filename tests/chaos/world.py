@@ -93,7 +93,7 @@ class World:
         Where servers may still be starting, `whole` is false: they do not serve yet.
         """
         if not whole:
-            self._settle()
+            self.settle()
         listed = self.run("session", "list", "--json")
         self.judge.expect("lies", listed.status == 0, listed.out)
         found = listed.data()["sessions"]
@@ -157,7 +157,7 @@ class World:
         found = clients.bus_read(self.cli.variables(), f"reader{os.urandom(4).hex()}")
         self.judge.expect("lost writes", found == {"acknowledged"}, found)
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Wait until nothing comes or goes any more of what a killed command had begun."""
         last, since = None, time.monotonic()
         while time.monotonic() - since < 1:

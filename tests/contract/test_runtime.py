@@ -54,8 +54,7 @@ class Case:
 
 def memory_case() -> Case:
     runtime = MemoryRuntime()
-    bases = iter(range(31000, 32000, 10))
-    return Case(runtime, lambda s, service: runtime.kill(s.id, service), lambda: next(bases))
+    return Case(runtime, lambda s, service: runtime.kill(s.id, service), free_blocks())
 
 
 def free_blocks() -> Callable[[], int]:

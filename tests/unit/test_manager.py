@@ -117,7 +117,10 @@ def test_a_taken_port_is_replaced_everywhere_and_the_others_stay(
     tmp_path: Path, folder: Path
 ) -> None:
     bench = Bench(
-        tmp_path / "state", folder, runtime=MemoryRuntime(foreign=lambda port: port == 31002)
+        tmp_path / "state",
+        folder,
+        runtime=MemoryRuntime(foreign=lambda port: port == 31002),
+        ports=PortRange(31000, 31099),
     )
     one = bench.create()
     view = bench.manager.status(one).view
@@ -133,7 +136,10 @@ def test_a_taken_port_is_replaced_everywhere_and_the_others_stay(
 
 def test_a_port_is_replaced_three_times_at_most(tmp_path: Path, folder: Path) -> None:
     bench = Bench(
-        tmp_path / "state", folder, runtime=MemoryRuntime(foreign=lambda port: port % 10 == 2)
+        tmp_path / "state",
+        folder,
+        runtime=MemoryRuntime(foreign=lambda port: port % 10 == 2),
+        ports=PortRange(31000, 31099),
     )
     one = bench.create()
     report = bench.manager.status(one)

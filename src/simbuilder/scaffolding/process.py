@@ -15,9 +15,11 @@ from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     import psutil
 
 T = TypeVar("T")
@@ -37,6 +39,7 @@ Without it the exit status of a server that dies after our command has returned 
 _CREW: ContextVar[str] = ContextVar("crew", default="")
 _CREW_MARK = "SIMBUILDER_CREW"
 _POLL_S = 0.005
+_LOOK_UP_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -252,7 +255,7 @@ def together(calls: Sequence[Callable[[], T]]) -> list[T]:
     The first that raises, or Ctrl-C, ends the commands of all others: nobody waits for them. What
     other threads of this process have started is left alone.
     """
-    from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+    from concurrent.futures import ThreadPoolExecutor, wait
     from contextvars import copy_context
 
     before = _CREW.set(f"{_CREW.get()}/{os.urandom(8).hex()}")
@@ -260,8 +263,7 @@ def together(calls: Sequence[Callable[[], T]]) -> list[T]:
         with ThreadPoolExecutor(max(1, len(calls))) as pool:
             futures = [pool.submit(copy_context().run, call) for call in calls]
             try:
-                for future in wait(futures, return_when=FIRST_EXCEPTION).done:
-                    future.result()
+                settle(futures)
                 return [future.result() for future in futures]
             except BaseException:
                 while wait(futures, 0.05).not_done:  # again: a call may run one after the other
@@ -269,6 +271,21 @@ def together(calls: Sequence[Callable[[], T]]) -> list[T]:
                 raise
     finally:
         _CREW.reset(before)
+
+
+def settle(futures: Iterable["Future[Any]"]) -> None:
+    """Return once all are done, or raise what the first raised that did.
+
+    Ctrl-C is noticed within half a second even if it comes in the moment before Python begins to
+    wait for a lock: that wakes nobody (CPython 3.11; under load it happens).
+    """
+    from concurrent.futures import FIRST_EXCEPTION, wait
+
+    pending = set(futures)
+    while pending:
+        done, pending = wait(pending, _LOOK_UP_S, FIRST_EXCEPTION)
+        for future in done:
+            future.result()
 
 
 def crew() -> dict[str, str]:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simbuilder.scaffolding import dotenv
+from simbuilder.scaffolding import dotenv, process
 from simbuilder.scaffolding.exceptions import CanaryError
 from simbuilder.scaffolding.files import read_private
 from simbuilder.sessions import current, envfile
@@ -211,8 +211,7 @@ class Verifier:
                 for subject in subjects
                 for service in subject.running
             ]
-            for future in pending:
-                future.result()
+            process.settle(pending)
         finally:
             pool.shutdown(cancel_futures=True)
         self._emit(Event("done", what, "done"))

@@ -248,8 +248,7 @@ def _copy_all(
     with ThreadPoolExecutor(max(1, len(pairs))) as pool:
         pending = [pool.submit(copy, *pair) for pair in pairs]
         try:
-            for future in pending:
-                future.result()
+            process.settle(pending)
         finally:
             stopped.set()
     return done

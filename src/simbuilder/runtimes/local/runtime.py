@@ -217,6 +217,7 @@ class LocalRuntime:
             slowest_first = [s for s in self.servers if s in services]
             pending = {service: pool.submit(bring_up, service) for service in slowest_first}
             try:
+                process.settle(pending.values())
                 return {service: future.result() for service, future in pending.items()}
             finally:
                 cancelled.set()
