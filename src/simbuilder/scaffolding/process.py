@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
+    from concurrent.futures import Future, ThreadPoolExecutor
 
     import psutil
 
@@ -256,12 +256,11 @@ def together(calls: Sequence[Callable[[], T]]) -> list[T]:
     other threads of this process have started is left alone.
     """
     from concurrent.futures import ThreadPoolExecutor, wait
-    from contextvars import copy_context
 
     before = _CREW.set(f"{_CREW.get()}/{os.urandom(8).hex()}")
     try:
         with ThreadPoolExecutor(max(1, len(calls))) as pool:
-            futures = [pool.submit(copy_context().run, call) for call in calls]
+            futures = begin(pool, calls)
             try:
                 settle(futures)
                 return [future.result() for future in futures]
@@ -271,6 +270,31 @@ def together(calls: Sequence[Callable[[], T]]) -> list[T]:
                 raise
     finally:
         _CREW.reset(before)
+
+
+def begin(pool: "ThreadPoolExecutor", calls: Sequence[Callable[[], T]]) -> list["Future[T]"]:
+    """Begin all calls, or none: a Ctrl-C that meets the start of a thread makes the pool lose it.
+
+    It would then go on unseen, and start a server, say, when all others have been cleaned up.
+    """
+    from concurrent.futures import CancelledError
+    from contextvars import copy_context
+    from threading import Event
+
+    decided, all_begun = Event(), Event()
+
+    def run_one(call: Callable[[], T]) -> T:
+        decided.wait()
+        if not all_begun.is_set():
+            raise CancelledError
+        return call()
+
+    try:
+        futures = [pool.submit(copy_context().run, run_one, call) for call in calls]
+        all_begun.set()
+        return futures
+    finally:
+        decided.set()
 
 
 def settle(futures: Iterable["Future[Any]"]) -> None:

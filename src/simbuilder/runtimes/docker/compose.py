@@ -351,12 +351,12 @@ class ComposeRuntime:
             return outcome
 
         with ThreadPoolExecutor(max(1, len(services))) as pool:
-            pending = {service: pool.submit(bring_up, service) for service in services}
+            pending = process.begin(pool, [partial(bring_up, service) for service in services])
             try:
-                while wait(pending.values(), _LOOK_EVERY_S).not_done:
+                while wait(pending, _LOOK_EVERY_S).not_done:
                     seen = self.observe([session.id])[session.id]
                     ended |= {s: o for s, o in seen.items() if o.state is State.STOPPED}
-                return {service: future.result() for service, future in pending.items()}
+                return {s: f.result() for s, f in zip(services, pending, strict=True)}
             finally:
                 cancelled.set()
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from simbuilder.runtimes import probes
@@ -246,7 +247,7 @@ def _copy_all(
             target.mkdir(0o700, exist_ok=True)
 
     with ThreadPoolExecutor(max(1, len(pairs))) as pool:
-        pending = [pool.submit(copy, *pair) for pair in pairs]
+        pending = process.begin(pool, [partial(copy, *pair) for pair in pairs])
         try:
             process.settle(pending)
         finally:

@@ -215,10 +215,10 @@ class LocalRuntime:
 
         with ThreadPoolExecutor(max(1, len(services))) as pool:
             slowest_first = [s for s in self.servers if s in services]
-            pending = {service: pool.submit(bring_up, service) for service in slowest_first}
+            pending = process.begin(pool, [partial(bring_up, s) for s in slowest_first])
             try:
-                process.settle(pending.values())
-                return {service: future.result() for service, future in pending.items()}
+                process.settle(pending)
+                return {s: f.result() for s, f in zip(slowest_first, pending, strict=True)}
             finally:
                 cancelled.set()
 
