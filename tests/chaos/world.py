@@ -161,7 +161,7 @@ class World:
         """Wait until nothing comes or goes any more of what a killed command had begun."""
         last, since = None, time.monotonic()
         while time.monotonic() - since < 1:
-            now = [i.pid for i in process.marked() if f":{self.cli.state}/" in i.mark], self._runs()
+            now = [i.pid for i in self._marked()], self._runs()
             if now != last:
                 last, since = now, time.monotonic()
             time.sleep(0.1)
@@ -183,9 +183,12 @@ class World:
             mine = f"session={session_id}" if session_id else f"owner={self.cli.owner}"
             argv = ["docker", "ps", "-q", "--filter", f"label=io.simbuilder.{mine}"]
             return subprocess.run(argv, capture_output=True, text=True).stdout.split()
-        ours = [i for i in process.marked() if f":{self.cli.state}/" in i.mark]
-        found = [i for i in ours if i.mark.startswith(session_id)]
+        found = [i for i in self._marked() if i.mark.startswith(session_id)]
         return [f"{i.pid} {psutil.Process(i.pid).name()}" for i in found if i.pid != i.group]
+
+    def _marked(self) -> list[process.Marked]:
+        """Return the processes of this state folder: other tests run at the same time."""
+        return [i for i in process.marked() if f":{self.cli.state}/" in i.mark]
 
     def _files(self) -> Iterator[Path]:
         for path in sorted(self.cli.state.rglob("*")):

@@ -6,11 +6,9 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -181,29 +179,6 @@ def test_the_first_failure_ends_the_commands_beside_it_and_no_others(tmp_path: P
         bystander.kill()
     elsewhere.join()
     assert (tmp_path / "bystander").exists()
-
-
-class Interrupted(ThreadPoolExecutor):
-    """A pool in which Ctrl-C meets the start of the second thread."""
-
-    begun = 0
-
-    def submit(self, *given: Any, **more: Any) -> "Future[Any]":
-        self.begun += 1
-        if self.begun == 2:
-            raise KeyboardInterrupt
-        return super().submit(*given, **more)
-
-
-def test_where_not_all_threads_begin_none_does_its_work() -> None:
-    done: list[int] = []
-    calls = [partial(done.append, number) for number in range(3)]
-    with pytest.raises(KeyboardInterrupt), Interrupted(3) as pool:
-        process.begin(pool, calls)
-    assert done == []
-    with ThreadPoolExecutor(3) as pool:
-        process.settle(process.begin(pool, calls))
-    assert sorted(done) == [0, 1, 2]
 
 
 def test_a_process_is_told_from_all_others_for_as_long_as_it_lives() -> None:

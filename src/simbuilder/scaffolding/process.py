@@ -15,11 +15,11 @@ from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+from simbuilder.scaffolding import threads
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
-
     import psutil
 
 T = TypeVar("T")
@@ -39,7 +39,6 @@ Without it the exit status of a server that dies after our command has returned 
 _CREW: ContextVar[str] = ContextVar("crew", default="")
 _CREW_MARK = "SIMBUILDER_CREW"
 _POLL_S = 0.005
-_LOOK_UP_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -260,9 +259,9 @@ def together(calls: Sequence[Callable[[], T]]) -> list[T]:
     before = _CREW.set(f"{_CREW.get()}/{os.urandom(8).hex()}")
     try:
         with ThreadPoolExecutor(max(1, len(calls))) as pool:
-            futures = begin(pool, calls)
+            futures = threads.begin(pool, calls)
             try:
-                settle(futures)
+                threads.settle(futures)
                 return [future.result() for future in futures]
             except BaseException:
                 while wait(futures, 0.05).not_done:  # again: a call may run one after the other
@@ -270,46 +269,6 @@ def together(calls: Sequence[Callable[[], T]]) -> list[T]:
                 raise
     finally:
         _CREW.reset(before)
-
-
-def begin(pool: "ThreadPoolExecutor", calls: Sequence[Callable[[], T]]) -> list["Future[T]"]:
-    """Begin all calls, or none: a Ctrl-C that meets the start of a thread makes the pool lose it.
-
-    It would then go on unseen, and start a server, say, when all others have been cleaned up.
-    """
-    from concurrent.futures import CancelledError
-    from contextvars import copy_context
-    from threading import Event
-
-    decided, all_begun = Event(), Event()
-
-    def run_one(call: Callable[[], T]) -> T:
-        decided.wait()
-        if not all_begun.is_set():
-            raise CancelledError
-        return call()
-
-    try:
-        futures = [pool.submit(copy_context().run, run_one, call) for call in calls]
-        all_begun.set()
-        return futures
-    finally:
-        decided.set()
-
-
-def settle(futures: Iterable["Future[Any]"]) -> None:
-    """Return once all are done, or raise what the first raised that did.
-
-    Ctrl-C is noticed within half a second even if it comes in the moment before Python begins to
-    wait for a lock: that wakes nobody (CPython 3.11; under load it happens).
-    """
-    from concurrent.futures import FIRST_EXCEPTION, wait
-
-    pending = set(futures)
-    while pending:
-        done, pending = wait(pending, _LOOK_UP_S, FIRST_EXCEPTION)
-        for future in done:
-            future.result()
 
 
 def crew() -> dict[str, str]:

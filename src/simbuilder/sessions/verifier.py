@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simbuilder.scaffolding import dotenv, process
+from simbuilder.scaffolding import dotenv, threads
 from simbuilder.scaffolding.exceptions import CanaryError
 from simbuilder.scaffolding.files import read_private
 from simbuilder.sessions import current, envfile
@@ -206,12 +206,8 @@ class Verifier:
         self._emit(Event("begin", what, f"{len(subjects)} session(s)"))
         pool = ThreadPoolExecutor(_AT_ONCE)
         try:
-            pending = [
-                pool.submit(put, subject, service)
-                for subject in subjects
-                for service in subject.running
-            ]
-            process.settle(pending)
+            asked = [partial(put, one, service) for one in subjects for service in one.running]
+            threads.settle(threads.begin(pool, asked))
         finally:
             pool.shutdown(cancel_futures=True)
         self._emit(Event("done", what, "done"))

@@ -16,7 +16,7 @@ from simbuilder.runtimes import probes
 from simbuilder.runtimes.docker import ends, labels, project
 from simbuilder.runtimes.docker.engine import LOCAL_HINT, PATIENCE_S, Answer, Engine, ports_taken
 from simbuilder.runtimes.docker.images import pull_missing, variable
-from simbuilder.scaffolding import process
+from simbuilder.scaffolding import process, threads
 from simbuilder.scaffolding.exceptions import (
     ConfigurationError,
     EngineError,
@@ -336,7 +336,7 @@ class ComposeRuntime:
         self, session: Session, services: Sequence[str], deadline: float, emit: EventSink
     ) -> dict[str, StartOutcome]:
         """Wait until each service serves, ends, or is out of time."""
-        from concurrent.futures import ThreadPoolExecutor, wait
+        from concurrent.futures import wait
 
         ended: dict[str, Observed] = {}
         cancelled = threading.Event()
@@ -350,15 +350,11 @@ class ComposeRuntime:
             emit(Event("done" if health.ready else "failed", service, what))
             return outcome
 
-        with ThreadPoolExecutor(max(1, len(services))) as pool:
-            pending = process.begin(pool, [partial(bring_up, service) for service in services])
-            try:
-                while wait(pending, _LOOK_EVERY_S).not_done:
-                    seen = self.observe([session.id])[session.id]
-                    ended |= {s: o for s, o in seen.items() if o.state is State.STOPPED}
-                return {s: f.result() for s, f in zip(services, pending, strict=True)}
-            finally:
-                cancelled.set()
+        with threads.at_work([partial(bring_up, s) for s in services], cancelled) as pending:
+            while wait(pending, _LOOK_EVERY_S).not_done:
+                seen = self.observe([session.id])[session.id]
+                ended |= {s: o for s, o in seen.items() if o.state is State.STOPPED}
+            return {s: f.result() for s, f in zip(services, pending, strict=True)}
 
     def _until_ready(
         self,

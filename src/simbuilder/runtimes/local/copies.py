@@ -12,7 +12,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +20,7 @@ from pathlib import Path
 from simbuilder.runtimes import probes
 from simbuilder.runtimes.local.azurite import HELD
 from simbuilder.runtimes.users import forget_users
-from simbuilder.scaffolding import freeze, machine, process
+from simbuilder.scaffolding import freeze, machine, process, threads
 from simbuilder.scaffolding.copying import Stamp, bar, copy_ahead, copy_tree, listing, seal, size_of
 from simbuilder.scaffolding.exceptions import NotHeldError
 from simbuilder.scaffolding.files import make_private_folder, remove_if_empty, remove_tree
@@ -246,10 +245,6 @@ def _copy_all(
         else:  # of a server that was never started
             target.mkdir(0o700, exist_ok=True)
 
-    with ThreadPoolExecutor(max(1, len(pairs))) as pool:
-        pending = process.begin(pool, [partial(copy, *pair) for pair in pairs])
-        try:
-            process.settle(pending)
-        finally:
-            stopped.set()
+    with threads.at_work([partial(copy, *pair) for pair in pairs], stopped) as pending:
+        threads.settle(pending)
     return done

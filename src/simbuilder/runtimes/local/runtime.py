@@ -18,7 +18,7 @@ from simbuilder.runtimes import logs, probes
 from simbuilder.runtimes.local import ends, logfile
 from simbuilder.runtimes.local.logfile import LogFile
 from simbuilder.runtimes.local.server import Graph, LocalServer, clean_environment
-from simbuilder.scaffolding import machine, process
+from simbuilder.scaffolding import machine, process, threads
 from simbuilder.scaffolding.exceptions import StillRunningError
 from simbuilder.scaffolding.files import (
     make_private_folder,
@@ -197,8 +197,6 @@ class LocalRuntime:
         self, session: Session, services: Sequence[str], timeout_s: float, emit: EventSink
     ) -> Mapping[str, StartOutcome]:
         """Launch all, then wait for each in a thread of its own; Ctrl-C ends the waiting."""
-        from concurrent.futures import ThreadPoolExecutor
-
         self.copies.settle(session)
         deadline = time.monotonic() + timeout_s
         cancelled = threading.Event()
@@ -213,14 +211,10 @@ class LocalRuntime:
             emit(Event(kind, service, _sentence(outcome.health)))
             return outcome
 
-        with ThreadPoolExecutor(max(1, len(services))) as pool:
-            slowest_first = [s for s in self.servers if s in services]
-            pending = process.begin(pool, [partial(bring_up, s) for s in slowest_first])
-            try:
-                process.settle(pending)
-                return {s: f.result() for s, f in zip(slowest_first, pending, strict=True)}
-            finally:
-                cancelled.set()
+        slowest_first = [s for s in self.servers if s in services]
+        with threads.at_work([partial(bring_up, s) for s in slowest_first], cancelled) as pending:
+            threads.settle(pending)
+            return {s: f.result() for s, f in zip(slowest_first, pending, strict=True)}
 
     def probe(
         self, session: Session, services: Sequence[str], timeout_s: float
