@@ -6,6 +6,7 @@ is not done again: a stamp in `.venv` remembers what it was made from.
 """
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -23,8 +24,13 @@ LOWEST_PYTHON = (3, 11)
 ALONE = "tests/acceptance/test_docker_engine.py"
 """It takes network bridges that come while its own engine runs for that engine's."""
 
-FIRST_LANE = "tests/acceptance"
-SECOND_LANE = ("tests/chaos", "tests/contract", "tests/integration", "tests/unit")
+LANES = (
+    ("tests/acceptance",),
+    ("tests/chaos",),
+    ("tests/contract", "tests/integration", "tests/unit"),
+)
+"""What runs at the same time; tests/support.py gives each lane its own ports."""
+
 SOURCES = ("src", "tests", "benchmarks", "docs", "tasks.py")
 
 
@@ -120,30 +126,37 @@ def images(_options):
 def test(options):
     """Run the test suite; arguments go to pytest, such as --require docker.
 
-    The whole of it runs in two lanes at once: mostly tests wait for servers.
+    The whole of it runs in three lanes at once: mostly tests wait for servers.
     """
     bootstrap()
     pytest = (tool("python"), "-m", "pytest", *options.rest)
     if options.rest and not (options.rest[0] == "--require" and len(options.rest) == 2):
         return run(*pytest)
     alone = run(*pytest, ALONE)
-    with tempfile.TemporaryFile() as written:
-        second = subprocess.Popen(
-            [*pytest, "-p", "no:cacheprovider", *SECOND_LANE],
-            cwd=ROOT,
-            env={**os.environ, "SIMBUILDER_TEST_LANE": "second"},
-            stdout=written,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            status = run(*pytest, FIRST_LANE, f"--ignore={ALONE}") or alone
-            say(f"and {', '.join(SECOND_LANE)}, at the same time ...")
-            return second.wait() or status
-        finally:
-            second.terminate()
-            second.wait()
-            written.seek(0)
-            print(written.read().decode(errors="replace"), end="", flush=True)
+    return _lanes((*pytest, "-p", "no:cacheprovider", f"--ignore={ALONE}")) or alone
+
+
+def _lanes(pytest):
+    """Run all lanes at once; the first shows what it does, the others when it is done."""
+    with contextlib.ExitStack() as stack:
+        others = []
+        for number, paths in enumerate(LANES[1:], 1):
+            written = stack.enter_context(tempfile.TemporaryFile())
+            env = {**os.environ, "SIMBUILDER_TEST_LANE": str(number)}
+            more = {"env": env, "stdout": written, "stderr": subprocess.STDOUT}
+            lane = subprocess.Popen([*pytest, *paths], cwd=ROOT, **more)
+            stack.callback(_finish, lane, written)
+            others.append(lane)
+        status = run(*pytest, *LANES[0])
+        say("and the other lanes, which ran at the same time ...")
+        return max(status, *(lane.wait() for lane in others))
+
+
+def _finish(lane, written):
+    lane.terminate()
+    lane.wait()
+    written.seek(0)
+    print(written.read().decode(errors="replace"), end="", flush=True)
 
 
 def coverage(options):

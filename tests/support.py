@@ -25,10 +25,12 @@ from simbuilder.sessions.runtime import Runtime
 from simbuilder.sessions.runtimes import Runtimes
 from simbuilder.sessions.store import SessionStore
 
-PORT_RANGE = (31600, 32759) if os.environ.get("SIMBUILDER_TEST_LANE") else (31000, 31599)
+PORT_RANGE = ((31000, 31549), (31550, 32249), (32250, 32759))[
+    int(os.environ.get("SIMBUILDER_TEST_LANE", "0"))
+]
 """Tests stay out of the first blocks, where a developer's own sessions live.
 
-Those that run in the second lane (`tasks.py test`) have ports of their own.
+The lanes of `tasks.py test` run at once: each has its own.
 """
 
 

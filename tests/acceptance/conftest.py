@@ -63,7 +63,7 @@ class Cli:
             env=self.env | (env or {}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=100,
+            timeout=300,
             text=True,
             encoding="utf-8",
             errors="surrogateescape",

@@ -421,8 +421,9 @@ _PAUSE_S = 0.02
 class Stream:
     """A writer that writes in a thread of its own until it is told to stop."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, pace: float = 1) -> None:
         self.writer = writer
+        self.pause = SLOW.get(type(writer), _PAUSE_S) * pace
         self.name = type(writer).__name__
         self.acknowledged: list[float] = []
         self.error: BaseException | None = None
@@ -434,12 +435,11 @@ class Stream:
         self._thread.start()
 
     def _run(self) -> None:
-        pause = SLOW.get(type(self.writer), _PAUSE_S)
         try:
             while not self._stop.is_set():
                 self.writer.write(len(self.acknowledged) + 1)
                 self.acknowledged.append(time.monotonic())
-                time.sleep(random.uniform(0, 2 * pause))
+                time.sleep(random.uniform(0, 2 * self.pause))
         except BaseException as error:  # noqa: BLE001 - told by `check`
             self.error = error
 
@@ -466,9 +466,14 @@ class Stream:
 class Crowd:
     """All writers at once on one session."""
 
-    def __init__(self, env: Env, services: Iterable[str] = ("neo4j", "nats", "azurite")) -> None:
+    def __init__(
+        self,
+        env: Env,
+        services: Iterable[str] = ("neo4j", "nats", "azurite"),
+        pace: float = 1,
+    ) -> None:
         kinds = [kind for kind in WRITERS if kind.service in services]
-        self.streams = [Stream(kind(env)) for kind in kinds]
+        self.streams = [Stream(kind(env), pace) for kind in kinds]
         for stream in self.streams:
             stream.start()
 
