@@ -24,12 +24,16 @@ LOWEST_PYTHON = (3, 11)
 ALONE = "tests/acceptance/test_docker_engine.py"
 """It takes network bridges that come while its own engine runs for that engine's."""
 
-LANES = (
-    ("tests/acceptance",),
-    ("tests/chaos",),
-    ("tests/contract", "tests/integration", "tests/unit"),
+_MOVED = tuple(
+    f"tests/acceptance/test_{name}.py"
+    for name in ("docker_arguments", "docker_silence", "neo4j_home", "terminals")
 )
-"""What runs at the same time; tests/support.py gives each lane its own ports."""
+LANES = (
+    ("tests/acceptance", f"--ignore={ALONE}", *(f"--ignore={path}" for path in _MOVED)),
+    ("tests/chaos",),
+    ("tests/contract", "tests/integration", "tests/unit", *_MOVED),
+)
+"""What runs at the same time, each about as long; tests/support.py gives a lane its own ports."""
 
 SOURCES = ("src", "tests", "benchmarks", "docs", "tasks.py")
 
@@ -133,7 +137,7 @@ def test(options):
     if options.rest and not (options.rest[0] == "--require" and len(options.rest) == 2):
         return run(*pytest)
     alone = run(*pytest, ALONE)
-    return _lanes((*pytest, "-p", "no:cacheprovider", f"--ignore={ALONE}")) or alone
+    return _lanes((*pytest, "-p", "no:cacheprovider")) or alone
 
 
 def _lanes(pytest):
