@@ -153,7 +153,9 @@ def _lanes(pytest):
             others.append(lane)
         status = run(*pytest, *LANES[0])
         say("and the other lanes, which ran at the same time ...")
-        return max(status, *(lane.wait() for lane in others))
+        # all of them, so that all are waited for; one that a signal ended has a negative status
+        statuses = [status, *[lane.wait() for lane in others]]
+        return next((one for one in statuses if one), 0)
 
 
 def _finish(lane, written):

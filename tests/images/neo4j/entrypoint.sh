@@ -5,9 +5,8 @@
 set -euo pipefail
 cd "$NEO4J_HOME"
 
-fast="-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData" # as in train.sh
 as_neo4j() { exec setpriv --reuid=neo4j --regid=neo4j --init-groups --no-new-privs -- "$@"; }
-admin() { (as_neo4j java $fast -XX:SharedArchiveFile=admin.jsa -cp 'lib/*' org.neo4j.cli.AdminTool "$@"); }
+admin() { (as_neo4j java $FAST_START -XX:SharedArchiveFile=admin.jsa -cp 'lib/*' org.neo4j.cli.AdminTool "$@"); }
 
 {
     echo "server.default_listen_address=0.0.0.0"
@@ -38,5 +37,5 @@ unset NEO4J_AUTH
 
 size() { sed -n "s/^server.memory.heap.$1=//p" conf/neo4j.conf; }
 initial=$(size initial_size) maximum=$(size max_size)
-as_neo4j java $fast -XX:SharedArchiveFile=server.jsa ${initial:+-Xms$initial} ${maximum:+-Xmx$maximum} \
+as_neo4j java $FAST_START -XX:SharedArchiveFile=server.jsa ${initial:+-Xms$initial} ${maximum:+-Xmx$maximum} \
     -cp 'lib/*' org.neo4j.server.CommunityEntryPoint --home-dir="$NEO4J_HOME" --config-dir="$NEO4J_HOME/conf" --console-mode
