@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from simbuilder.scaffolding import process
 from tests.acceptance import clients
 from tests.acceptance.conftest import Answer, Cli
@@ -184,7 +182,7 @@ class World:
             argv = ["docker", "ps", "-q", "--filter", f"label=io.simbuilder.{mine}"]
             return subprocess.run(argv, capture_output=True, text=True).stdout.split()
         found = [i for i in self._marked() if i.mark.startswith(session_id)]
-        return [f"{i.pid} {psutil.Process(i.pid).name()}" for i in found if i.pid != i.group]
+        return [f"{i.pid} {i.mark}" for i in found if i.pid != i.group]
 
     def _marked(self) -> list[process.Marked]:
         """Return the processes of this state folder: other tests run at the same time."""
