@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,11 +14,21 @@ from typing import Any
 import psutil
 import pytest
 
+import simbuilder
 from simbuilder.scaffolding import dotenv, process
 from tests.schemas import checked
 from tests.terminals import at_terminal
 
+PACKAGE = str(Path(simbuilder.__file__).parent)
 COMMAND = str(Path(sys.executable).with_name("simbuilder"))
+
+
+def before_us(err: str) -> bool:
+    """True where Ctrl-C met Python itself, what the environment loads, or our very first line."""
+    words = ("KeyboardInterrupt", "Error processing line", "Fatal Python error", "race condition")
+    met = any(word in err for word in words)
+    ours = [path for path in re.findall('File "(.*?)"', err) if path.startswith(PACKAGE)]
+    return met and set(ours) <= {f"{PACKAGE}/__main__.py"}
 
 
 @dataclass(frozen=True)
