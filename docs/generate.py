@@ -7,11 +7,13 @@ status is 1 if something is stale.
 import sys
 from pathlib import Path
 
-from docs import reference, schema
+from docs import graph_model, graph_rows, reference, schema
+from simbuilder.graph.model import SCHEMA
 from simbuilder.scaffolding.config import env_template
 
 ROOT = Path(__file__).parents[1]
 SCHEMAS = ROOT / "docs" / "schemas"
+ROWS = ROOT / "src" / "simbuilder" / "graph" / "rows"
 
 
 def documents() -> dict[Path, str]:
@@ -19,14 +21,17 @@ def documents() -> dict[Path, str]:
     return {
         ROOT / ".env.template": env_template(),
         ROOT / "docs" / "cli.md": reference.text(),
+        ROOT / "docs" / "graph-model.md": graph_model.page(SCHEMA),
         **{SCHEMAS / name: text for name, text in schema.texts().items()},
+        **{ROWS / name: text for name, text in graph_rows.modules(SCHEMA).items()},
     }
 
 
 def stale() -> dict[Path, str | None]:
     """Return the files that do not say what they should; `None` for one that should not be."""
     wanted = documents()
-    found: dict[Path, str | None] = dict.fromkeys(set(SCHEMAS.glob("*")) - set(wanted))
+    present = {*SCHEMAS.glob("*"), *ROWS.glob("*.py")}
+    found: dict[Path, str | None] = dict.fromkeys(present - set(wanted))
     return found | {
         path: text
         for path, text in wanted.items()

@@ -1,0 +1,1 @@
+"""The graph of a tenant, as planned, deployed and observed; takes an address, knows no session."""
