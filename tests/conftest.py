@@ -27,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--require",
         default="",
-        help="tools whose absence fails tests instead of skipping them: docker,registry",
+        help="tools whose absence fails tests instead of skipping them: docker,registry,browser",
     )
     parser.addoption(
         "--terminal",
@@ -98,6 +98,15 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / ".git").mkdir(parents=True)
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser(request: pytest.FixtureRequest) -> str:
+    """A browser without a window; else skip, or fail."""
+    program = shutil.which("chromium-headless-shell")
+    if program is None:
+        lacks(request, "browser", "chromium-headless-shell is not installed")
+    return program
 
 
 @pytest.fixture
