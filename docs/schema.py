@@ -1,4 +1,4 @@
-"""The JSON schemas of what commands print, made from the types in `sessions/outputs.py`."""
+"""The JSON schemas of what commands print, made from the types of their outputs."""
 
 import json
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from pydantic import ConfigDict, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import is_typeddict
 
+from simbuilder.cli.graph import outputs as of_graph
 from simbuilder.sessions import lines, outputs
 
 OUTPUTS: Mapping[str, object] = {
@@ -31,6 +32,18 @@ OUTPUTS: Mapping[str, object] = {
     "session snapshot delete": outputs.DeletedSnapshot,
     "session export": outputs.Exported,
     "session import": outputs.Imported,
+    "graph init": of_graph.Initialized,
+    "graph load": of_graph.Loaded,
+    "graph generate": of_graph.Generated,
+    "graph stats": of_graph.Stats,
+    "graph query": of_graph.Queried,
+    "graph show": of_graph.Shown,
+    "graph path": of_graph.Paths,
+    "graph diff": of_graph.Compared,
+    "graph history": of_graph.Remembered,
+    "graph export": of_graph.Exported,
+    "graph view": of_graph.Drawn,
+    "graph wipe": of_graph.Wiped,
     "check": outputs.Checks,
     "info": outputs.Info,
     "version": outputs.Versions,
@@ -68,7 +81,7 @@ class _Schema(GenerateJsonSchema):
 
 def texts() -> dict[str, str]:
     """Return the name of each schema file and its text."""
-    for kind in (*vars(outputs).values(), *vars(lines).values()):
+    for kind in (value for room in (outputs, of_graph, lines) for value in vars(room).values()):
         if is_typeddict(kind):
             # whatever is not in the type is a defect; and descriptions are the docstrings
             kind.__pydantic_config__ = ConfigDict(extra="forbid", use_attribute_docstrings=True)

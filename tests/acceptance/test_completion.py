@@ -42,6 +42,11 @@ def offered(cli: Cli, *words: str, **settings: str) -> list[str]:
         (["session", "create", "--timeout", "never", "--na"], ["--name"]),
         (["session", "start", "--js"], ["--json"]),
         (["session", "start", ""], []),
+        (["graph", "h"], ["history"]),
+        (["graph", "diff", "pl"], ["planned"]),
+        (["graph", "view", "--kind", "EntraU"], ["EntraUser"]),
+        (["graph", "path", "a", "b", "--family", "att"], ["attack"]),
+        (["graph", "export", "--format", "g"], ["graphml"]),
     ],
     ids=" ".join,
 )

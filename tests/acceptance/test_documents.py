@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from simbuilder.graph import errors
+from simbuilder.graph.model import SCHEMA
 from simbuilder.scaffolding.exceptions import SimBuilderError
 from tests.acceptance.conftest import COMMAND, Cli
 from tests.chaos.tally import WRONGS
@@ -15,6 +17,7 @@ from tests.chaos.tally import WRONGS
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 SESSIONS = (ROOT / "docs" / "sessions.md").read_text()
+GRAPH = (ROOT / "docs" / "graph.md").read_text()
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -51,7 +54,8 @@ def test_the_first_page_names_the_two_commands_that_ci_runs() -> None:
     assert "python3 tasks.py test --require" in (ROOT / ".ci" / "run").read_text()
 
 
-DOCUMENTED = re.findall(r"^\| `simbuilder ([a-z ]+)` \|", SESSIONS, re.MULTILINE)
+DOCUMENTED = re.findall(r"^\| `simbuilder ([a-z ]+)` \|", SESSIONS + GRAPH, re.MULTILINE)
+GROUPS = {"session", "graph"}
 
 
 @pytest.mark.parametrize("command", DOCUMENTED)
@@ -60,15 +64,15 @@ def test_every_documented_command_exists(cli: Cli, command: str) -> None:
 
 
 def test_every_command_is_documented(cli: Cli) -> None:
-    for group, prefix in (([], ""), (["session"], "session ")):
-        shown = cli(*group, "--help").out.split("Commands:")[1]
-        names = re.findall(r"^  ([a-z]+)", shown, re.MULTILINE)
-        assert {f"{prefix}{name}" for name in names if name != "session"} <= set(DOCUMENTED)
+    for group in ("", *GROUPS):
+        shown = cli(*group.split(), "--help").out.split("Commands:")[1]
+        names = set(re.findall(r"^  ([a-z]+)", shown, re.MULTILINE)) - GROUPS
+        assert {f"{group} {name}".strip() for name in names} <= set(DOCUMENTED)
 
 
 def test_every_option_named_in_the_documents_exists() -> None:
     known = (ROOT / "docs" / "cli.md").read_text()  # held to the commands by a test of its own
-    for option in set(re.findall(r"`(--[a-z-]+)", SESSIONS + README)):
+    for option in set(re.findall(r"`(--[a-z-]+)", SESSIONS + GRAPH + README)):
         assert option in known, option
 
 
@@ -105,8 +109,17 @@ def every_code(kind: type[SimBuilderError]) -> set[str]:
 
 def test_every_error_has_an_entry_under_troubleshooting() -> None:
     page = (ROOT / "docs" / "troubleshooting.md").read_text()
+    assert errors.GraphError.code in every_code(SimBuilderError)
     for code in every_code(SimBuilderError) - {SimBuilderError.code}:
         assert f"| `{code}` |" in page, code
+
+
+def test_names_of_bloodhound_are_translated_as_the_model_says() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \|", GRAPH, re.MULTILINE)
+    theirs = {name: kind.name for kind in SCHEMA.kinds for name in kind.bloodhound}
+    told = [(name, ours) for name, ours in rows if name.startswith("AZ")]
+    assert len(told) >= 20
+    assert [pair for pair in told if theirs.get(pair[0]) != pair[1]] == []
 
 
 def test_the_status_names_only_tests_that_are_there() -> None:

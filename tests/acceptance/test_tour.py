@@ -1,4 +1,4 @@
-"""The tour, run as it is written; and every command line in the documents is one that exists."""
+"""The tours, run as they are written; and every command line in the documents exists."""
 
 import os
 import re
@@ -19,8 +19,9 @@ def blocks(text: str) -> list[str]:
     return re.findall(r"```console\n(.*?)```", text, re.DOTALL)
 
 
-def test_the_tour(cli: Cli) -> None:
-    _setting_up, *steps = blocks(TOUR)
+def taken(cli: Cli, tour: str) -> str:
+    """What a tour says, typed as it stands; it leaves nothing."""
+    _setting_up, *steps = blocks(tour)
     script = "\n".join(["set -eu", *steps])
     done = subprocess.run(
         ["/bin/sh", "-c", script],
@@ -32,7 +33,14 @@ def test_the_tour(cli: Cli) -> None:
         timeout=110,
     )
     assert done.returncode == 0, done.stderr
-    said = done.stdout
+    assert cli.servers() == []
+    assert not cli.state.exists()
+    assert sorted(path.name for path in cli.folder.iterdir()) == [".git"]
+    return done.stdout
+
+
+def test_the_tour(cli: Cli) -> None:
+    said = taken(cli, TOUR)
     assert "the graph is at bolt://127.0.0.1:" in said
     assert re.search(r"neo4j at bolt://127.0.0.1:\d+", said)
     assert re.search(r'user +group\n"alice" +"Admins"', said)
@@ -41,9 +49,17 @@ def test_the_tour(cli: Cli) -> None:
     assert re.search(r"on port \d+, for now", said)
     assert '"event": "forked"' in said
     assert "BREACH" not in said
-    assert cli.servers() == []
-    assert not cli.state.exists()
-    assert sorted(path.name for path in cli.folder.iterdir()) == [".git"]
+
+
+def test_the_tour_of_graphs(cli: Cli) -> None:
+    said = taken(cli, (DOCS / "graph-tour.md").read_text())
+    way = "-CAN_ADD_SECRET-> reporting-dev-0004 -RUNS-> reporting-dev-0004 -CAN-> Northwind Traders"
+    found, planned = said.split("planned -> observed: 2 added, 0 removed, 0 changed")
+    assert way in found
+    assert "reporting-dev-0004" not in planned
+    assert "-MEMBER_OF-> Azure payroll 1 Contributors -HAS_RBAC->" in planned
+    assert re.search(r'"Global Administrator" +"Tier 0 Administrators"', said)
+    assert re.search(r"observed +524 +1,532\n", planned)
 
 
 def test_the_tour_names_the_pictures_there_are() -> None:
@@ -71,7 +87,7 @@ def help_of(command: tuple[str, ...]) -> str:
 @pytest.mark.parametrize("line", LINES)
 def test_command_lines_in_the_documents_exist(line: str) -> None:
     words = shlex.split(line.partition(" -- ")[0], comments=True)[1:]
-    depth = 3 if words[1:2] == ["snapshot"] else 2 if words[0] == "session" else 1
+    depth = 3 if words[1:2] == ["snapshot"] else 2 if words[0] in ("session", "graph") else 1
     shown = help_of(tuple(words[:depth]))
     for option in words[depth:]:
         if option.startswith("-"):

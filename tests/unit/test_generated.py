@@ -17,7 +17,11 @@ from tests import support
 from tests.schemas import checked, validators
 
 SOURCE = Path(__file__).parents[2] / "src"
-TYPES = ("simbuilder.sessions.outputs", "simbuilder.sessions.lines")
+TYPES = (
+    "simbuilder.sessions.outputs",
+    "simbuilder.sessions.lines",
+    "simbuilder.cli.graph.outputs",
+)
 
 
 def test_nothing_generated_is_stale() -> None:

@@ -61,7 +61,7 @@ def test_everything_becomes_a_record_or_a_remark(tmp_path: Path) -> None:
     assert said >= {
         ("bad-record", "users.json:10"),
         ("unknown-kind", "odd.json:2"),
-        ("unknown-kind", "more.json"),
+        ("unknown-kind", "more.json:4"),
         ("bad-record", "members.json:4"),
         ("unknown-format", "notes.txt"),
         ("unknown-format", "empty.json"),

@@ -33,6 +33,20 @@ PAGES: dict[str, tuple[dict[str, Any], bool]] = {
     "none of them": ({"users.json": listing("users")}, True),
     "counted": ({"users.json": listing("users", *USERS, count=2)}, True),
     "counted wrong": ({"users.json": listing("users", *USERS, count=3)}, False),
+    "a page twice": (
+        {
+            "users_1.json": listing("users", USERS[0], link=NEXT),
+            "users_2.json": listing("users", USERS[0]),
+        },
+        False,
+    ),
+    "the second of three missing": (
+        {
+            "users_1.json": listing("users", USERS[0], link=NEXT),
+            "users_3.json": listing("users", USERS[1]),
+        },
+        False,
+    ),
     "more follows": ({"users.json": listing("users", *USERS, link=NEXT)}, False),
     "two pages": (
         {

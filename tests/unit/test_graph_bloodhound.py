@@ -193,3 +193,10 @@ def test_a_record_that_was_tampered_with_is_remarked(packed: Any) -> None:
     }
     found = list(bloodhound.read(source(document), TENANT))
     assert [each.code for each in remarks(found)] == ["bad-record", "bad-record"]
+
+
+@pytest.mark.parametrize("kinds", [[["AZUser"]], [{}], None, 7, [None, 1]])
+def test_kinds_that_are_no_texts_are_remarked(kinds: Any) -> None:
+    document = {"graph": {"nodes": [{"id": "a", "kinds": kinds}], "edges": []}}
+    found = list(bloodhound.read(source(json.dumps(document).encode()), TENANT))
+    assert [each.code for each in remarks(found)] == ["unknown-kind"]

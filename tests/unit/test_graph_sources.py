@@ -94,6 +94,8 @@ def test_formats_are_told_by_their_content(tmp_path: Path, kind: str, form: str)
         ("a.bin", b"\x80\x81\x82", "no text"),
         ("a.txt", b"hello there", "text that is no JSON"),
         ("a.json", {"meta": {"type": "computers"}, "data": []}, "SharpHound"),
+        ("a.json", {"meta": {"type": "azusers", "version": 4}, "data": []}, "AzureHound 1 of 2021"),
+        ("a.json", {"data": [{"ObjectID": U}] * 70, "meta": {"type": "azusers"}}, "AzureHound 1"),
         ("a.json", {"version": 4, "terraform_version": "1.9"}, "Terraform"),
         ("a.json", {"colour": "red"}, "colour"),
         ("a.json", {}, "nothing"),
@@ -134,6 +136,22 @@ def test_other_files_of_a_folder_are_remarked(tmp_path: Path) -> None:
     found = list(open_source(tmp_path).records())
     places = {e.at.rpartition("/")[2] for e in found if isinstance(e, Remark)}
     assert {"b.json", "c.txt"} <= places
+
+
+def test_a_file_called_json_that_is_none_is_an_error_among_others(tmp_path: Path) -> None:
+    put(tmp_path / "a.json", HOUND)
+    put(tmp_path / "b.json", b"\x00\x01 not at all")
+    with pytest.raises(GraphInputError, match=r"b\.json"):
+        list(open_source(tmp_path).records())
+
+
+@pytest.mark.parametrize("content", [b'{"value": [ // all\n]}', b'{"value": [{"id": "x"},\n]}'])
+def test_comments_and_commas_too_many_are_errors_with_their_line(
+    tmp_path: Path, content: bytes
+) -> None:
+    put(tmp_path / "users.json", content)
+    with pytest.raises(GraphInputError, match=r"users\.json, line \d"):
+        open_source(tmp_path)
 
 
 @pytest.mark.parametrize("kind", CONTENTS)

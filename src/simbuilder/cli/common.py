@@ -1,9 +1,13 @@
-"""What the commands of a session share: their options, and the way from a call to a result."""
+"""What commands share: their groups and options, and the way from a call to a result."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_group
 
 from simbuilder.cli import completion
 
@@ -41,8 +45,35 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done
 
 
 def command_group() -> typer.Typer:
-    """Return what a module's commands register with; `cli.session` says which module has which."""
+    """Return what a module's commands register with; its `group_of` says which module has which."""
     return typer.Typer(rich_markup_mode=None)  # rich would double the time of --help
+
+
+def group_of(room: str, places: Mapping[str, str], about: str) -> typer.Typer:
+    """Return a group of commands: `places` says which module of `room` has which in its `app`.
+
+    Only the command that is called is loaded and built: typer takes a millisecond for each.
+    """
+
+    @cache
+    def built(module: str) -> Any:
+        return get_group(import_module(f"{room}.{module}").app).commands
+
+    class Commands(TyperGroup):
+        """The commands of the group, each built when it is asked for."""
+
+        def __init__(self, **more: Any) -> None:
+            super().__init__(**more)
+            names: Any = dict.fromkeys(places)  # enough for the help, and to guess at a typo
+            self.commands = names
+
+        def get_command(self, ctx: Any, cmd_name: str) -> Any:
+            """Build a command; `None` if there is none of that name."""
+            return built(places[cmd_name])[cmd_name] if cmd_name in places else None
+
+    app = typer.Typer(cls=Commands, help=about, rich_markup_mode=None)
+    app.callback(invoke_without_command=True)(help_alone)
+    return app
 
 
 def help_alone(ctx: typer.Context) -> None:

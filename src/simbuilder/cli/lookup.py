@@ -49,12 +49,13 @@ def usable(store: SessionStore, finder: Finder, reference: str | None) -> Sessio
 
 def look(command: str, as_json: bool, action: Callable[[Records], Result]) -> int:
     """Run `action`, show its result and return the exit status."""
-    result = explained(command, lambda: action(_records()))
+    result = explained(command, lambda: action(records()))
     render.show(result, as_json)
     return result.exit_status
 
 
-def _records() -> Records:
+def records() -> Records:
+    """Return the records of this user, seen from the current folder."""
     folder = current_folder()
     store = SessionStore(core_settings(read_environment(folder)).state_dir)
     within = process_environment().get(envfile.WITHIN_KEY, "")

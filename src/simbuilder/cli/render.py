@@ -23,9 +23,9 @@ def show(result: Result, as_json: bool) -> None:
     elif "plan" in result.data:
         _show_plan(result.data)
     elif result.data:
-        from simbuilder.cli.views import VIEWS
+        from simbuilder.cli.views import view_of
 
-        VIEWS[result.command](result.data)
+        view_of(result.command)(result.data)
     flush()
     if as_json:
         return
@@ -49,7 +49,8 @@ def envelope(result: Result) -> "Envelope[dict[str, Any]]":
 def command_of(arguments: Sequence[str]) -> str:
     """Return what results call the command with these arguments, such as `session list`."""
     words = [word for word in arguments if not word.startswith("-")]
-    depth = 3 if words[:2] == ["session", "snapshot"] else 2 if words[:1] == ["session"] else 1
+    group = words[:1] in (["session"], ["graph"])
+    depth = 3 if words[:2] == ["session", "snapshot"] else 2 if group else 1
     return " ".join(words[:depth]) or "simbuilder"
 
 

@@ -76,7 +76,7 @@ def shell(
             if as_json:
                 return success(NAME, _answered(graph.run(statement or "")))
             if statement is not None:
-                _show(graph.run(statement))
+                show(graph.run(statement))
             elif sys.stdin.isatty() and sys.stdout.isatty():
                 _converse(graph, session, records.store.folder(session.id) / HISTORY)
             else:
@@ -126,7 +126,7 @@ def _run_all(graph: "Graph", those: Iterable[str]) -> None:
 
     for number, one in enumerate(those, 1):
         try:
-            _show(graph.run(one))
+            show(graph.run(one))
         except StatementError as error:
             raise StatementError(f"statement {number}: {error.message}", error.hint) from None
 
@@ -142,7 +142,7 @@ def _answered(answer: "Answer") -> "Answered":
     }
 
 
-def _show(answer: "Answer") -> None:
+def show(answer: "Answer") -> None:
     """Write the rows as a table, and to stderr what was changed."""
     import shutil
 
@@ -186,7 +186,7 @@ def _converse(graph: "Graph", session: "Session", history: "Path") -> None:
                 talk(_HELP if typed == ":help" else f"there is no {typed}; ':help' shows what is")
             elif typed.strip("; \n"):
                 answer = graph.run(typed)
-                _show(answer)
+                show(answer)
                 talk(f"{len(answer.rows)} row(s), {answer.elapsed_ms:.0f} ms")
         except SimBuilderError as error:
             talk(f"error: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""))

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 
 class ReaderLeft(Exception):  # noqa: N818 - it is news, not an error
@@ -49,6 +50,14 @@ def _writing() -> Iterator[None]:
     except OSError as error:  # a full disk behind a redirection, say
         talk(f"error: the output could not be written: {error.strerror}")
         raise SystemExit(1) from None
+
+
+@contextmanager
+def bytes_out() -> Iterator[BinaryIO]:
+    """Give what writes bytes of data, such as a file for a pipe; they have arrived at the end."""
+    with _writing():
+        yield sys.stdout.buffer
+        sys.stdout.flush()
 
 
 def talk(text: str) -> None:

@@ -1,6 +1,6 @@
 """How the data of each command's result looks as text, one function each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from simbuilder.cli.streams import line, talk
@@ -241,3 +241,12 @@ VIEWS = {
     "info": _show_info,
     "version": _show_version,
 }
+
+
+def view_of(command: str) -> Callable[[Mapping[str, Any]], None]:
+    """Return what shows the data of a command's result."""
+    if command.startswith("graph "):
+        from simbuilder.cli.graph.views import VIEWS as OF_GRAPH
+
+        return OF_GRAPH[command]
+    return VIEWS[command]

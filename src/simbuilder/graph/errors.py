@@ -74,6 +74,13 @@ class NoSuchNodeError(GraphError):
     exit_status = 4
 
 
+def no_such_node(uid: str) -> NoSuchNodeError:
+    """Return the error for a uid that the graph does not have."""
+    return NoSuchNodeError(
+        f"the graph has no node {uid!r:.120}", "'simbuilder graph query' finds nodes by a property"
+    )
+
+
 class IncompletePassError(GraphError):
     """A pass did not prove itself complete, so nothing that it lacks was deleted."""
 

@@ -78,6 +78,7 @@ class Preparer:
         own["collection"] = node.collection or kind.collection
         if kind.bloodhound:
             own["objectid"] = uid.upper()
+        own = dict(own)  # one that has grown keeps room for as much again: half of all memory
         return Prepared(node.kind, {"uid": uid, "hash": hashed, "p": own}, node.at)
 
     def relationship(self, tie: Relationship, remarks: list[Remark]) -> Prepared | None:

@@ -1,8 +1,15 @@
 """Folders of answers of Microsoft Graph and Azure Resource Manager, as people save them.
 
 `users.json`, `users_2.json`, `groups/{id}/members.json`, what `az ... -o json` prints, with or
-without the envelope that says what it holds. Every item becomes records or a remark; a listing is
-complete only where its pages prove it.
+without the envelope that says what it holds, in the spelling of the services, of their libraries or
+of PowerShell; also one object with a list for each topic: `{"users": [...], "groups": [...]}`.
+Every item becomes records or a remark, with its file and line.
+
+A listing is complete, so that `--prune` deletes what it lacks, only where its pages prove it: each
+is an answer with `value`, the last one says of no page after it, none is missing between the
+numbers of the files, no item is there twice, and what was counted is there. As a filter leaves no
+trace in an answer, the file must also be called as the whole listing: `users.json` is all users,
+`guests.json` may be some. An array by itself, as `az` and PowerShell print it, proves nothing.
 """
 
 from collections.abc import Iterator
@@ -11,8 +18,16 @@ from typing import Any
 
 from simbuilder.graph.errors import GraphInputError
 from simbuilder.graph.formats.answers_chains import Pages, arm_collections, chains, general
-from simbuilder.graph.formats.answers_files import JSON_NAMES, Answer, files, read_items, survey
+from simbuilder.graph.formats.answers_files import (
+    JSON_NAMES,
+    TENANT_NAMES,
+    Answer,
+    files,
+    read_items,
+    survey,
+)
 from simbuilder.graph.formats.answers_ids import GROUP, MANAGEMENT, SUBSCRIPTION
+from simbuilder.graph.formats.answers_parts import malformed
 from simbuilder.graph.formats.answers_policies import SETTINGS
 from simbuilder.graph.formats.answers_run import Chain, Run, default_collection
 from simbuilder.graph.formats.answers_topics import ARM, MAPPERS, TOPICS, TYPES, Topic, by_item
@@ -64,7 +79,11 @@ _ARM = {
 
 def recognises(source: Source) -> bool:
     """Whether a file is an answer by its content: by its envelope, or by what its items are."""
-    answer = survey(source, PurePosixPath(source.name), few=True)
+    answers = survey(source, PurePosixPath(source.name), few=True)
+    return len(answers) > 1 or bool(answers[0].member) or _is_answer(answers[0])
+
+
+def _is_answer(answer: Answer) -> bool:
     # an envelope alone will do: it is an answer, though maybe about nothing that is known here
     if answer.context or answer.shape in ("list", "map", "error") or by_item(answer.first):
         return True
@@ -82,7 +101,7 @@ def read(path: Path, tenant: str | None = None) -> Iterator[Record]:
     others: list[Remark] = []
     for source, place in files(path):
         if place.name.lower().endswith(JSON_NAMES):
-            answers.append(survey(source, place))
+            answers += survey(source, place)
         else:
             others.append(Remark("unknown-format", str(place), "not JSON by its name; not read"))
     if not answers:
@@ -137,11 +156,12 @@ def _present(answers: list[Answer]) -> frozenset[str]:
 
 def _records(all_pages: list[Pages], run: Run) -> Iterator[Record]:
     proofs: dict[str, Chain] = {}
-    for pages in all_pages:
+    for run.listing, pages in enumerate(all_pages):
         for answer in pages.answers:
-            for record in _answer(answer, run):
+            for record in _answer(answer, run, pages):
                 pages.refused += isinstance(record, Remark) and record.code in _REFUSED
                 yield record
+        pages.met.clear()
         yield from pages.remarks()
         topic = TOPICS.get(pages.topic)
         if topic and topic.tail:
@@ -176,7 +196,7 @@ def _prove(
     known.expected = (known.expected or 0) + (expected or 0) if together else None
 
 
-def _answer(answer: Answer, run: Run) -> Iterator[Record]:
+def _answer(answer: Answer, run: Run, pages: Pages) -> Iterator[Record]:
     name = answer.source.name
     run.at = name
     if answer.shape == "error":
@@ -184,23 +204,40 @@ def _answer(answer: Answer, run: Run) -> Iterator[Record]:
     if not answer.topic and not answer.first and not answer.received:
         yield run.remark("unknown-format", "empty, and nothing says what it would hold")
         return
-    if "transitive" in str(answer.place).lower():
-        said = f"{answer.received:,} items: members of members follow from the direct ones"
-        yield run.remark("unknown-kind", said)
-        return
+    for other in answer.beside:
+        yield run.remark("unknown-kind", f"{other}: objects beside the items of an answer")
     run.asked = answer.context
-    foreign = answer.context and not answer.topic and not by_item(answer.first)
-    if foreign:
-        said = f"{answer.received:,} items of {answer.context}: not a part of the graph"
-        yield run.remark("unknown-kind", said)
-        return
+    foreign = _foreign(answer)
+    if foreign and not answer.received:
+        yield run.remark("unknown-kind", foreign)
+    owned = answer.topic in TOPICS and bool(TOPICS[answer.topic].tail)
     for item, line, owner in read_items(answer):
-        run.at = f"{name}:{line}"
-        if not isinstance(item, dict):
-            yield run.remark("bad-record", f"not an object: {item!r:.80}")
-            continue
-        run.owner = owner or answer.owner
-        yield from _item(item, answer, run)
+        run.at, run.flawed = f"{name}:{line}", False
+        if foreign:
+            yield run.remark("unknown-kind", foreign)
+        elif not isinstance(item, dict):
+            if answer.member[-1:] not in TENANT_NAMES:
+                yield _no_object(item, answer, run)
+        else:
+            run.owner = owner or answer.owner
+            if object_id(item) and (run.owner or not owned):
+                pages.meets(f"{run.owner} {object_id(item)}")
+            yield from _item(item, answer, run)
+
+
+def _no_object(item: Any, answer: Answer, run: Run) -> Record:
+    if answer.member and not answer.topic:
+        return run.remark("unknown-kind", f"{'.'.join(answer.member)}: no list of objects")
+    return run.remark("bad-record", f"not an object: {item!r:.80}")
+
+
+def _foreign(answer: Answer) -> str:
+    """Return why nothing that an answer holds is a part of the graph, if so."""
+    if "transitive" in str(answer.place).lower():
+        return "members of members follow from the direct ones"
+    if answer.context and not answer.topic and not by_item(answer.first):
+        return f"one of {answer.context:.200}: not a part of the graph"
+    return ""
 
 
 def _item(item: Item, answer: Answer, run: Run) -> Iterator[Record]:
@@ -217,6 +254,7 @@ def _item(item: Item, answer: Answer, run: Run) -> Iterator[Record]:
     if topic in TOPICS and TOPICS[topic].tail:
         yield from _owned(item, TOPICS[topic], run)
     elif topic == ARM or topic in _WITHOUT_ID or "Policy" in topic or object_id(item):
+        yield from malformed(item, run)
         yield from MAPPERS[topic](item, run)
     else:
         yield run.remark("bad-record", f"an item of {topic} without an id")

@@ -93,7 +93,7 @@ def application(item: Item, run: Run) -> Iterator[Record]:
     yield from _credentials(item, uid, run)
     yield from expanded(item, "owners", application_owner, run)
     part = "federatedIdentityCredentials"
-    if isinstance(find(item, part), list):
+    if isinstance(find(item, part), list | dict):
         owner, run.owner = run.owner, object_id(item)
         for each in items(find(item, part)):
             yield from federated(each, run)
@@ -126,11 +126,20 @@ def principal(item: Item, run: Run) -> Iterator[Record]:
     yield from _credentials(item, uid, run)
     yield from _permissions(item, uid, run)
     yield from expanded(item, "owners", principal_owner, run)
+    yield from _granted(item, run)
+
+
+def _granted(item: Item, run: Run) -> Iterator[Record]:
+    """Read what was expanded about permissions, each list as one of its own."""
+    topic = run.topic
     for part in ("appRoleAssignedTo", "appRoleAssignments"):
+        run.topic = f"{topic}/{part}"
         for each in items(find(item, part)):
             yield from app_role_assignment(each, run)
+    run.topic = f"{topic}/oauth2PermissionGrants"
     for each in items(find(item, "oauth2PermissionGrants")):
         yield from grant(each, run)
+    run.topic = topic
 
 
 def _permissions(item: Item, uid: str, run: Run) -> Iterator[Record]:
@@ -231,11 +240,18 @@ def app_role_assignment(item: Item, run: Run) -> Iterator[Record]:
     if not (uid and holder and resource):
         yield run.remark("bad-record", f"app role assignment {uid or '?'}: of nobody or nothing")
         return
-    if not run.first(f"assignment {uid}"):
-        return  # each is listed twice: by who holds it and by what it is held of
+    # each is listed twice: by who holds it and by what it is held of
+    again = run.again(f"app role assignment {uid}", run.contained(uid))
+    if again:
+        yield again
+        return
     part = "appRoleAssignments"
-    names = {"resourceDisplayName": "resource_name", "appRoleId": "role_id"}
-    properties = own(item, "AppRoleAssignment", names, ("principalDisplayName",))
+    names = {
+        "principalDisplayName": "name",
+        "resourceDisplayName": "resource_name",
+        "appRoleId": "role_id",
+    }
+    properties = own(item, "AppRoleAssignment", names, ())
     yield run.node("AppRoleAssignment", uid, properties, part)
     yield run.contained(uid)
     yield run.tie("HAS_ASSIGNMENT", holder, uid, part)
@@ -259,8 +275,11 @@ def grant(item: Item, run: Run) -> Iterator[Record]:
     if not (uid and client and resource):
         yield run.remark("bad-record", f"permission grant {uid or '?'}: of nobody or nothing")
         return
-    if not run.first(f"grant {uid}"):
-        return  # listed by the tenant and by the service principal
+    # listed by the tenant and by the service principal
+    again = run.again(f"permission grant {uid}", run.contained(uid))
+    if again:
+        yield again
+        return
     part = "oauth2PermissionGrants"
     scopes = split(find(item, "scope")) or []
     names = {"startTime": "start_at", "expiryTime": "end_at"}

@@ -4,7 +4,7 @@ What an item is follows from its id. Shapes are those of the REST reference (lea
 rest/api/azure), as it gives them or flattened by `az`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from simbuilder.graph.formats.answers_ids import (
     GROUP,
@@ -36,7 +36,7 @@ from simbuilder.graph.formats.answers_values import (
     inner,
     items,
     read,
-    snake,
+    rest,
     word,
 )
 from simbuilder.graph.records import Record, fold
@@ -77,6 +77,8 @@ _USED = frozenset(
 )
 
 
+_GROUPED = ("id", "name", "type", "displayName", "details", "children", "tenantId")
+
 # --- items ----------------------------------------------------------------------------------
 
 
@@ -113,10 +115,13 @@ def management_group(item: Item, uid: str, run: Run) -> Iterator[Record]:
         "parent_id": above or None,
         "is_root": fold(name) == run.tenant,
         "updated": find(item, "properties/details/updatedTime"),
+        "updated_by": find(item, "properties/details/updatedBy"),
     }
-    if run.first(uid):
-        yield run.node("ManagementGroup", uid, properties)
-        yield run.tie("CONTAINS", run.tenant, uid, implied=True)
+    tie = run.tie("CONTAINS", run.tenant, uid, implied=True)
+    again = run.again(uid, tie)
+    if not again:
+        yield run.node("ManagementGroup", uid, properties | rest(item, _GROUPED, {}, ""))
+    yield again or tie
     if above:
         yield run.tie("CONTAINS", above, uid, "managementGroupDescendants", True)
     for child in items(find(item, "properties/children")):
@@ -137,7 +142,7 @@ def descendant(item: Item, uid: str, kind: str, run: Run) -> Iterator[Record]:
     """Read that a subscription or management group is below another one."""
     above = fold(word(find(item, "properties/parent/id")))
     name = word(find(item, "properties/displayName")) or word(find(item, "name"))
-    if run.first(uid) and _topic(kind) not in run.present:
+    if _topic(kind) not in run.present and run.first(uid):
         if kind == MANAGEMENT:
             properties: Item = {"name": name, "group_id": find(item, "name"), "parent_id": above}
             yield run.node("ManagementGroup", uid, properties)
@@ -161,7 +166,7 @@ def subscription(item: Item, uid: str, run: Run) -> Iterator[Record]:
     properties = read(item, _SUBSCRIPTION) | {"subscription_id": subscription_of(uid)}
     properties.setdefault("name", find(item, "name") or find(item, "subscriptionName"))
     used = ("displayName", "state", "authorizationSource", "managedByTenants", *_USED)
-    properties |= _rest(item, (*used, "subscriptionPolicies"), {}, "")
+    properties |= rest(item, (*used, "subscriptionPolicies"), {}, "")
     yield run.node("Subscription", uid, properties)
     yield run.tie("CONTAINS", run.tenant, uid, implied=True)
 
@@ -171,27 +176,31 @@ def resource_group(item: Item, uid: str, run: Run) -> Iterator[Record]:
     place = f"subscriptions/{subscription_of(uid)}/resourceGroups"
     properties = read(item, _GROUP) | {"subscription_id": subscription_of(uid)}
     yield from _above(parent_of(uid), run)
-    yield run.node("ResourceGroup", uid, properties | _rest(item, _USED, _GROUP, ""), place)
+    yield run.node("ResourceGroup", uid, properties | rest(item, _USED, _GROUP, ""), place)
     yield run.tie("CONTAINS", parent_of(uid), uid, implied=True)
 
 
 def resource(item: Item, uid: str, kind: str, run: Run) -> Iterator[Record]:
     """Read a resource of any type, and what it is tied to."""
     name = kind_of_site(item) if kind == SITE else KINDS.get(kind, "AzureResource")
-    if not run.first(uid):
-        return  # a list of its own type said more of it
+    above = run.tie("CONTAINS", parent_of(uid) or run.tenant, uid, implied=True)
+    again = run.again(uid, above, alike=bool(run.place))
+    if again:
+        yield again  # a list of its own type said more of it
+        return
     table = TABLES.get(name, {})
     properties = read(item, _COMMON) | _size(item) | _times(item) | read(item, table)
     properties["resource_type"] = kind
     properties["subscription_id"] = subscription_of(uid) or None
     properties["resource_group"] = group_of(uid) or None
-    properties |= _rest(item, _USED, table, "detail" if name == "AzureResource" else "properties")
-    properties |= computed(name, item)
+    properties |= rest(item, _USED, table, "detail" if name == "AzureResource" else "properties")
+    properties |= _kept(item) | computed(name, item)
+    properties.setdefault("name", uid.rpartition("/")[2])
     yield from _above(parent_of(uid), run)
     within = run.place  # what is described within another resource is listed with it
     place = within or place_of(uid, kind, run)
     yield run.node(name, uid, properties, place)
-    yield run.tie("CONTAINS", parent_of(uid) or run.tenant, uid, implied=True)
+    yield above
     yield from _identities(item, uid, place, run)
     run.place = within or f"subscriptions/{subscription_of(uid)}/{kind}"
     yield from _tied(TIES.get(name) or TIES.get(kind), item, uid, run)
@@ -262,28 +271,14 @@ def _size(item: Item) -> Item:
     return {"sku": size} if size else {}
 
 
+def _kept(item: Item) -> Item:
+    """Return what is known in part only, so that the rest of it is not lost."""
+    sku = {f"sku.{name}": value for name, value in inner(item.get("sku")).items() if name != "name"}
+    by = inner(find(item, "systemData"))
+    return sku | {f"systemData.{name}": by[name] for name in by if name.endswith(("By", "_by"))}
+
+
 def _times(item: Item) -> Item:
     created = find(item, "systemData/createdAt") or find(item, "createdTime")
     updated = find(item, "systemData/lastModifiedAt") or find(item, "changedTime")
     return {name: at for name, at in (("created", created), ("updated", updated)) if at}
-
-
-def _rest(
-    item: Item, used: "frozenset[str] | tuple[str, ...]", table: Mapping[str, Reading], place: str
-) -> Item:
-    """Return what no table names, under the names that it came with."""
-    direct = {_path(each).rpartition("properties/")[2] for each in table.values()}
-    skipped = {*used, *map(snake, used), *direct, *map(snake, direct)}
-    found = {name: value for name, value in item.items() if name not in skipped}
-    held = inner(item.get("properties"))
-    kept = {name: v for name, v in held.items() if name not in direct and v is not None}
-    kept.pop("provisioningState", None)
-    if kept and place:
-        found[place] = kept
-    elif kept:
-        found["properties"] = kept
-    return found
-
-
-def _path(reading: Reading) -> str:
-    return reading if isinstance(reading, str) else reading[0]

@@ -1,7 +1,7 @@
 """Pages that belong together, and what they prove: whether a listing was read to its end."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from simbuilder.graph.formats.answers_files import Answer
@@ -34,6 +34,7 @@ class Pages:
     answers: list[Answer]
     fault: str = ""
     silent: bool = False
+    met: set[str] = field(default_factory=set)
     refused: int = 0
     """Items that could not be read: whatever they are, they are there."""
 
@@ -56,6 +57,12 @@ class Pages:
     def whole(self) -> bool:
         """Whether it is proved that nothing is missing."""
         return self.expected == self.received and not self.fault
+
+    def meets(self, item: str) -> None:
+        """Note an item by what tells it from others: a listing that has one twice lacks another."""
+        if item in self.met and not self.fault:
+            self.fault = "some of its items are in it more than once"
+        self.met.add(item)
 
     def remarks(self) -> Iterator[Remark]:
         """Say why the listing is not whole."""

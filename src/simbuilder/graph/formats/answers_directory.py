@@ -46,7 +46,7 @@ _NAMES = {
     },
     "Domain": {"passwordValidityPeriodInDays": "password_validity"},
 }
-_PARTS = frozenset(("members", "owners", "manager", "transitiveMembers", "memberOf", "identities"))
+_PARTS = frozenset(("members", "owners", "manager", "transitiveMembers", "memberOf"))
 
 
 # --- the tenant and its domains -------------------------------------------------------------
@@ -56,8 +56,8 @@ def organization(item: Item, run: Run) -> Iterator[Record]:
     """Read the tenant itself, and the domains that it says it has."""
     uid = object_id(item) or run.tenant
     domains = items(find(item, "verifiedDomains"))
-    used = ("verifiedDomains", "countryLetterCode", "directorySizeQuota", "assignedPlans")
-    properties = own(item, "Tenant", {}, (*used, "provisionedPlans"))
+    used = ("verifiedDomains", "countryLetterCode", "directorySizeQuota")
+    properties = own(item, "Tenant", {}, used)
     properties["verified_domains"] = [word(each.get("name")) for each in domains]
     default = [word(each.get("name")) for each in domains if find(each, "isDefault")]
     if default:
@@ -117,7 +117,7 @@ def group(item: Item, run: Run) -> Iterator[Record]:
 
 def device(item: Item, run: Run) -> Iterator[Record]:
     """Read a device, and its owners and users if expanded."""
-    used = ("registeredOwners", "registeredUsers", "alternativeSecurityIds")
+    used = ("registeredOwners", "registeredUsers")
     properties = own(item, "EntraDevice", _NAMES["EntraDevice"], used)
     yield from _object("EntraDevice", "devices", item, properties, run)
     yield from expanded(item, "registeredOwners", device_owner, run)
@@ -147,15 +147,16 @@ def expanded(
 ) -> Iterator[Record]:
     """Read what was expanded within an item as if it were an answer of its own."""
     found = find(item, name)
-    if not isinstance(found, list):
+    if not isinstance(found, list | dict):
         return
     owner, run.owner = run.owner, object_id(item)
-    for each in found:
-        if isinstance(each, dict):
+    listed = items(found)
+    for each in listed:
+        if object_id(each):
             yield from mapper(each, run)
         else:
-            yield run.remark("bad-record", f"{run.owner}: not an object among {name}")
-    if len(found) < EXPANDED and f"{name}@odata.nextLink" not in item:
+            yield run.remark("bad-record", f"{run.owner}: without an id among {name}")
+    if len(listed) < EXPANDED and f"{name}@odata.nextLink" not in item:
         run.covers(_COVERED[mapper], run.owner)
     run.owner = owner
 

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from simbuilder.graph.formats.answers_casing import spelled
 from simbuilder.graph.formats.answers_ids import (
     DESCENDANTS,
     SUBSCRIPTION,
@@ -28,6 +29,7 @@ from simbuilder.graph.formats.answers_topics import (
     by_link,
     by_name,
 )
+from simbuilder.graph.formats.answers_unfolding import Unfolded, unfolded
 from simbuilder.graph.formats.answers_values import GUID, Item, find, inner, word
 from simbuilder.graph.formats.jsonstream import EMPTY, Source, sources, walk
 from simbuilder.graph.formats.opening import explained
@@ -43,6 +45,12 @@ _PAGE = re.compile(
 )
 _TENANT = re.compile(r"/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/\$metadata", re.IGNORECASE)
 _FILTER = re.compile(r"[?&](\$|%24)(filter|search)=", re.IGNORECASE)
+_OF_OBJECTS = ("id", "Id", "objectId", "ObjectId", "displayName", "DisplayName", "error")
+"""Members of an object that is itself an item, or an error; a file of several lists has none."""
+
+TENANT_NAMES = (("tenantId",), ("tenant_id",), ("tenantID",))
+"""Members that say whose the lists beside them are."""
+
 _GLANCE = 64
 _FEW = 2
 """Places or holders that are remembered of an answer: enough to know that there is not only one."""
@@ -53,12 +61,14 @@ class Answer:
     """One file: where it is, what its envelope says, and what its items are.
 
     `shape` is `list` (an answer with `value`), `items` (a bare array, or one object a line),
-    `single` (one object), `map` (arrays by the id of their owner) or `error`.
+    `single` (one object), `map` (arrays by the id of their owner) or `error`. Of a file with a list
+    for each topic, an answer is one `member`: its shape is `list` if it is itself an answer.
     """
 
     source: Source
     place: PurePosixPath
     shape: str = "single"
+    member: tuple[str, ...] = ()
     topic: str = ""
     named: str = ""
     """The topic by the name alone, for items that do not tell themselves."""
@@ -73,6 +83,8 @@ class Answer:
     held: dict[tuple[str, str], int] = field(default_factory=dict)
     """For each of these, how many items."""
     tenants: set[str] = field(default_factory=set)
+    beside: tuple[str, ...] = ()
+    """Other members than `value` that hold objects."""
     is_cast: bool = False
     """Whether a list of members or the like was asked for those of one type."""
 
@@ -126,38 +138,81 @@ def files(path: Path) -> Iterator[tuple[Source, PurePosixPath]]:
 # --- one file -------------------------------------------------------------------------------
 
 
-def survey(source: Source, place: PurePosixPath, *, few: bool = False) -> Answer:
+def survey(source: Source, place: PurePosixPath, *, few: bool = False) -> list[Answer]:
     """Read a file once for what it is, or only its beginning if a `few` items will do.
 
-    Raises `GraphInputError` if it is no JSON or cut short.
+    It is one answer, or one for each list that it holds by name. Raises `GraphInputError` if it is
+    no JSON or cut short.
     """
     answer = Answer(source, place)
+    members: dict[tuple[str, ...], Answer] = {}
     for path, value, _ in islice(walk(source), _GLANCE if few else None):
         if path in ((), ("value",)):
             answer.shape = "items" if not path else "list"
-            if isinstance(value, dict):
-                _note(answer, value)
-            answer.received += value is not EMPTY
+            _add(answer, value)
         else:
             answer.envelope.setdefault(path[0], value)
+            for part in unfolded(path, value):
+                _add(members.setdefault(part.path, Answer(source, place, "items", part.path)), part)
+    found = [answer]
+    if answer.shape == "list":
+        answer.beside = tuple(".".join(name) for name, each in members.items() if each.first)
     if answer.shape == "single":
-        _single(answer)
-    _name(answer)
-    _settle(answer)
-    _tenants(answer)
-    return answer
+        found = _several(answer, members) or found
+    for each in found:
+        if each.shape == "single":
+            _single(each)
+        _name(each)
+        _settle(each)
+        _tenants(each)
+    return found
+
+
+def _add(answer: Answer, value: Any) -> None:
+    held = value
+    if isinstance(value, Unfolded):
+        held = value.value
+        if value.envelope is not None and value.envelope is not answer.envelope:
+            answer.shape = "list" if not answer.envelope else "items"  # of one page, or of several
+            answer.envelope = value.envelope
+    if held is EMPTY:
+        return
+    answer.received += 1
+    if isinstance(held, dict):
+        _note(answer, spelled(held))
+
+
+def _several(answer: Answer, members: dict[tuple[str, ...], Answer]) -> list[Answer]:
+    """Return the answers that one object holds by name; none if it is itself one."""
+    held = answer.envelope
+    named = by_name(*answer.place.parts[:-1], _stem(answer.place))
+    if _has_owner(named) or any(name in held for name in (*_CONTEXTS, *_OF_OBJECTS)):
+        return []
+    if not any(_is_topic(path) or by_item(each.first) for path, each in members.items()):
+        return []
+    for (name,) in TENANT_NAMES:
+        if GUID.fullmatch(word(held.get(name))):
+            members[next(iter(members))].tenants.add(fold(held[name]))
+    return list(members.values())
 
 
 def _single(answer: Answer) -> None:
     """Tell an object from an error, and from a map of arrays by owner."""
     held = answer.envelope
+    by_owner = _has_owner(by_name(*answer.place.parts[:-1], _stem(answer.place)))
+    of_lists = by_owner and not any(name in held for name in _OF_OBJECTS)
     if isinstance(held.get("error"), dict) and not held.get("id"):
         answer.shape = "error"
-    elif held and all(GUID.fullmatch(name) for name in held):
+    elif held and (of_lists or all(GUID.fullmatch(name) for name in held)):
         answer.shape = "map"
     else:
         answer.received = 1
-        _note(answer, held)
+        _note(answer, spelled(held))
+        return
+    for each in walk(answer.source) if answer.shape == "map" else ():
+        for one in () if each.value is EMPTY else inner(each.value).get("value", [each.value]):
+            answer.received += 1
+            answer.first = answer.first or inner(one)
 
 
 def _note(answer: Answer, item: Item) -> None:
@@ -186,21 +241,30 @@ def _note(answer: Answer, item: Item) -> None:
 
 def _name(answer: Answer) -> None:
     """Take the name of a file apart: the topic, its owner, and the number of the page."""
-    stem = answer.place.name
-    for ending in JSON_NAMES:
-        if stem.lower().endswith(ending):
-            stem = stem[: -len(ending)]
-            break
+    stem = _stem(answer.place)
     found = _PAGE.fullmatch(stem) if not GUID.search(stem[-36:]) else None
     if stem.isdigit():
         answer.number, stem = int(stem), ""
     elif found and not found["base"][-1:].isdigit():  # that would be a date
         answer.number, stem = int(found["number"]), found["base"]
     answer.base = stem.lower()
-    folders = answer.place.parts[:-1]
+    folders = (*answer.place.parts[:-1], *((stem, *answer.member) if answer.member else ()))
+    if answer.member:
+        answer.base, stem = "/".join((answer.base, *answer.member)), ""
     answer.named = by_name(*folders, stem)
     owners = GUID.findall("/".join((*folders, stem)))
     answer.owner = fold(owners[-1]) if owners else ""
+
+
+def _stem(place: PurePosixPath) -> str:
+    """Return the name of a file without its endings."""
+    name = place.name
+    ending = next((each for each in JSON_NAMES if name.lower().endswith(each)), "")
+    return name[: len(name) - len(ending)]
+
+
+def _is_topic(path: tuple[str, ...]) -> bool:
+    return bool(by_name(path[-1]))
 
 
 def _settle(answer: Answer) -> None:
@@ -248,16 +312,32 @@ def _tenants(answer: Answer) -> None:
 
 def read_items(answer: Answer) -> Iterator[tuple[Any, int, str]]:
     """Yield each item, the line it starts on, and its owner where the file itself names one."""
-    if answer.shape in ("list", "items"):
-        wanted = ("value",) if answer.shape == "list" else ()
-        for path, value, line in walk(answer.source):
-            if path == wanted and value is not EMPTY:
-                yield value, line, ""
-    elif answer.shape == "map":
-        for path, value, line in walk(answer.source):
-            for each in inner(value).get("value", [value]) if value is not EMPTY else ():
-                yield each, line, fold(path[0])
-    elif answer.shape == "single":
+    if answer.shape == "single":
         # a walk cannot tell an array of one from its item; an object by itself is small
         with answer.source.open() as stream, explained(answer.source.name):
-            yield json.loads(stream.read()), 1, ""
+            yield spelled(json.loads(stream.read())), 1, ""
+        return
+    read = _by_owner if answer.shape == "map" else _of_member if answer.member else _listed
+    for value, line, owner in read(answer):
+        if value is not EMPTY:
+            yield spelled(value), line, owner
+
+
+def _listed(answer: Answer) -> Iterator[tuple[Any, int, str]]:
+    wanted = ("value",) if answer.shape == "list" else ()
+    for path, value, line in walk(answer.source):
+        if path == wanted:
+            yield value, line, ""
+
+
+def _by_owner(answer: Answer) -> Iterator[tuple[Any, int, str]]:
+    for path, value, line in walk(answer.source):
+        for each in () if value is EMPTY else inner(value).get("value", [value]):
+            yield each, line, fold(path[0])
+
+
+def _of_member(answer: Answer) -> Iterator[tuple[Any, int, str]]:
+    for path, value, line in walk(answer.source):
+        for each in unfolded(path, value) if path[:1] == answer.member[:1] else ():
+            if each.path == answer.member:
+                yield each.value, line, each.owner

@@ -14,6 +14,7 @@ from simbuilder.graph.formats.answers_values import (
     folded,
     items,
     read,
+    rest,
     word,
     words,
 )
@@ -56,6 +57,16 @@ _DENIAL: dict[str, Reading] = {
     "scope": f"{_P}/scope",
     "is_system_protected": f"{_P}/isSystemProtected",
 }
+_DEFINED: dict[str, Reading] = {
+    **_DEFINITION,
+    **{name: f"{_P}/{name}" for name in ("roleName", "type", "roleType", "permissions")},
+}
+_DENIED: dict[str, Reading] = {
+    **_DENIAL,
+    **{name: f"{_P}/{name}" for name in ("permissions", "principals", "excludePrincipals")},
+    "below": f"{_P}/doNotApplyToChildScopes",
+}
+_USED = ("id", "name", "type", "roleName", "roleType", "permissions", "properties", "resourceGroup")
 _ACTIONS = {
     "actions": "actions",
     "not_actions": "notActions",
@@ -83,14 +94,18 @@ def definition(item: Item, uid: str, run: Run) -> Iterator[Record]:
         run.custom_roles[guid] = uid
     name = word(find(item, f"{_P}/roleName")) or word(find(item, "name"))
     run.role_names[guid] = name
-    if not run.first(role_uid(guid, run)):
-        return  # every subscription lists the same ones
-    properties = read(item, _DEFINITION) | _permissions(find(item, f"{_P}/permissions"))
+    tie = run.tie("CONTAINS", run.tenant, role_uid(guid, run), implied=True)
+    again = run.again(f"role {role_uid(guid, run)}", tie, alike=not custom)
+    if again:
+        yield again  # every subscription lists the same ones
+        return
+    properties = rest(item, _USED, _DEFINED, "") | read(item, _DEFINITION)
+    properties |= _permissions(find(item, f"{_P}/permissions"))
     properties |= {"name": name, "role_id": guid, "role_type": kind or None}
     properties["is_builtin"] = not custom
     where = place(uid, "roleDefinitions") if custom else "azureRoleDefinitions"
     yield run.node("AzureRoleDefinition", role_uid(guid, run), properties, where)
-    yield run.tie("CONTAINS", run.tenant, role_uid(guid, run), implied=True)
+    yield tie
 
 
 def role_uid(guid: str, run: Run) -> str:
@@ -126,11 +141,15 @@ def _held(item: Item, uid: str, kind: str, part: str, run: Run) -> Iterator[Reco
     if not holder or not guid:
         yield run.remark("bad-record", f"{uid}: of nobody or of no role")
         return
-    if not run.first(uid):
-        return  # what counts for a management group is listed by each subscription in it
     eligible = kind == "AzureRoleEligibility"
-    properties = read(item, _ELIGIBLE if eligible else _HELD)
+    table = _ELIGIBLE if eligible else _HELD
+    properties = rest(item, _USED, table, "") | read(item, table)
     scope = scope_uid(word(properties.get("scope")) or _scope_in(uid), run)
+    # what counts for a management group is listed by each subscription in it
+    again = run.again(uid, run.tie("CONTAINS", scope, uid, implied=True))
+    if again:
+        yield again
+        return
     role = word(find(item, f"{_P}/roleDefinitionName"))
     role = role or word(find(item, f"{_P}/expandedProperties/roleDefinition/displayName"))
     role = role or run.role_names.get(guid) or AZURE_ROLES.get(guid) or guid
@@ -167,16 +186,19 @@ def scope_uid(scope: str, run: Run) -> str:
 
 def denial(item: Item, uid: str, run: Run) -> Iterator[Record]:
     """Read that somebody may not do something at a scope."""
-    if not run.first(uid):
-        return
     part = place(uid, "denyAssignments")
     spared = [fold(word(find(e, "id"))) for e in items(find(item, f"{_P}/excludePrincipals"))]
     denied = [fold(word(find(e, "id"))) for e in items(find(item, f"{_P}/principals"))]
-    properties = read(item, _DENIAL) | _permissions(find(item, f"{_P}/permissions"))
+    properties = rest(item, _USED, _DENIED, "") | read(item, _DENIAL)
+    properties |= _permissions(find(item, f"{_P}/permissions"))
     properties |= {"principal_ids": denied, "excluded_principal_ids": spared}
     below = find(item, f"{_P}/doNotApplyToChildScopes")
     properties["applies_to_children"] = not below if isinstance(below, bool) else None
     scope = scope_uid(word(properties.get("scope")) or _scope_in(uid), run)
+    again = run.again(uid, run.tie("CONTAINS", scope, uid, implied=True))
+    if again:
+        yield again
+        return
     yield run.node("AzureDenyAssignment", uid, properties, part)
     yield run.tie("CONTAINS", scope, uid, implied=True)
     yield run.tie("SCOPED_TO", uid, scope, part)

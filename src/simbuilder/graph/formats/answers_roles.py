@@ -27,6 +27,7 @@ _ASSIGNMENT = {
     "appScopeId": "app_scope",
     "principalOrganizationId": "principal_organization_id",
 }
+_PEOPLE = ("members", "scopedMembers")
 _EXPANDED = ("principal", "roleDefinition", "directoryScope", "appScope", "scheduleInfo")
 
 
@@ -57,13 +58,17 @@ def directory_role(item: Item, run: Run) -> Iterator[Record]:
     run.templates[object_id(item)] = template
     run.known("directoryRoles", object_id(item))
     if "roleDefinitions" not in run.present and run.first(_role(template, run)):
-        properties = own(item, "EntraRoleDefinition", {"roleTemplateId": "template_id"}, ())
+        properties = own(item, "EntraRoleDefinition", {"roleTemplateId": "template_id"}, _PEOPLE)
+        properties["directoryRoleId"] = object_id(item)
         part = "directoryRoles"
         yield run.node("EntraRoleDefinition", _role(template, run), properties, part)
-        yield run.contained(_role(template, run))
+    yield run.contained(_role(template, run))
     owner, run.owner = run.owner, object_id(item)
     for each in items(find(item, "members")):
-        yield from role_member(each, run)
+        if object_id(each):
+            yield from role_member(each, run)
+        else:
+            yield run.remark("bad-record", f"{run.owner}: a member without an id")
     run.owner = owner
 
 
@@ -92,15 +97,22 @@ def _role(template: str, run: Run) -> str:
 
 def assignment(item: Item, run: Run) -> Iterator[Record]:
     """Read that somebody has a role, as `roleAssignments` or its schedule instances say it."""
-    if not run.first(f"role assignment {object_id(item)}"):
-        return  # its schedule instance said the same, and since when
+    uid = object_id(item)
+    # its schedule instance may have said the same, and since when
+    again = run.again(f"role assignment {uid}", run.contained(uid))
+    if again:
+        yield again
+        return
     part = run.topic or "roleAssignments"
     yield from _assigned(item, "EntraRoleAssignment", "HAS_ROLE", part, run)
 
 
 def eligibility(item: Item, run: Run) -> Iterator[Record]:
     """Read that somebody may activate a role."""
-    if not run.first(f"role eligibility {object_id(item)}"):
+    uid = object_id(item)
+    again = run.again(f"role eligibility {uid}", run.contained(uid))
+    if again:
+        yield again
         return
     part = eligibility_collection(run.topic)
     yield from _assigned(item, "EntraRoleEligibility", "ELIGIBLE_FOR", part, run)
@@ -116,6 +128,9 @@ def _assigned(item: Item, kind: str, tie: str, part: str, run: Run) -> Iterator[
     role_id = fold(word(find(item, "roleDefinitionId")))
     if not (uid and holder and role_id):
         yield run.remark("bad-record", f"role assignment {uid or '?'}: of nobody or of no role")
+        return
+    if role_id.startswith("/"):  # it would be taken for a role of the whole directory
+        yield run.remark("bad-record", f"{uid}: of a role of Azure, but its id is no ARM id")
         return
     template = fold(word(find(item, "roleDefinition/templateId")))
     template = template or run.templates.get(role_id, role_id)

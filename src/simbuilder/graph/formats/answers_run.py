@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simbuilder.graph.model import SCHEMA
-from simbuilder.graph.records import Listing, Node, Relationship, Remark
+from simbuilder.graph.records import Listing, Node, Record, Relationship, Remark
 
 
 @dataclass(slots=True)
@@ -31,6 +31,10 @@ class Run:
     topic: str = ""
     asked: str = ""
     """The context of the answer."""
+    listing: int = 0
+    """Which of the listings is read, pages taken together."""
+    flawed: bool = False
+    """Whether a part of the item was no record: then the item does not say all there is."""
     place: str = ""
     """The collection that ties belong to where they name none."""
     general: frozenset[str] = frozenset()
@@ -50,6 +54,7 @@ class Run:
     dynamic: set[str] = field(default_factory=set)
     """Groups and units whose members a rule decides."""
     _first: set[str] = field(default_factory=set)
+    _met: dict[str, tuple[str, int]] = field(default_factory=dict)
     _ids: dict[str, set[str]] = field(default_factory=dict)
     _covered: dict[str, set[str]] = field(default_factory=dict)
     _held: dict[str, int] = field(default_factory=dict)
@@ -83,6 +88,7 @@ class Run:
 
     def remark(self, code: str, message: str) -> Remark:
         """Make a remark about this place."""
+        self.flawed = self.flawed or code == "bad-record"
         return Remark(code, self.at, message)
 
     def first(self, uid: str) -> bool:
@@ -92,12 +98,30 @@ class Run:
         self._first.add(uid)
         return True
 
+    def again(self, uid: str, tie: Relationship, *, alike: bool = False) -> Record | None:
+        """Return what accounts for an object that was read before; nothing for a new one.
+
+        That is `tie` where several listings have it by nature, so that the loader counts it as
+        repeated: what is `alike` everywhere, or is listed by both of its ends, or by each scope.
+        """
+        known = self._met.get(uid)
+        if known is None:
+            self._met[uid] = self.topic, self.listing
+            return None
+        topic, listing = known
+        by_nature = topic != self.topic or (listing != self.listing and topic in SHARED)
+        if alike or by_nature:
+            return tie
+        return self.remark("duplicate", f"{uid:.160} is listed again")
+
     def known(self, topic: str, uid: str) -> None:
         """Note an object whose parts other answers may list."""
         self._ids.setdefault(topic, set()).add(uid)
 
     def covers(self, part: str, uid: str) -> None:
         """Note that all that belongs to one object, such as its members, was read."""
+        if self.flawed:
+            return
         self._covered.setdefault(part, set()).add(uid)
 
     def _count(self, collection: str) -> None:
@@ -117,6 +141,13 @@ class Run:
             held = self._held.get(part, 0)
             whole = all(proved) and ids <= covered
             yield Listing(self.tenant, "observed", part, held, held if whole else None)
+
+
+SHARED = (
+    *("arm", "oauth2PermissionGrants"),
+    *("servicePrincipals/appRoleAssignedTo", "servicePrincipals/appRoleAssignments"),
+)
+"""Topics of which several listings have the same objects."""
 
 
 def _proved(chain: Chain) -> bool:

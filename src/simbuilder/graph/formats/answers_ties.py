@@ -38,6 +38,9 @@ def _machine(item: Item, uid: str, run: Run) -> Found:
     disks = [find(item, f"{_P}/storageProfile/osDisk")]
     for each in (*disks, *items(find(item, f"{_P}/storageProfile/dataDisks"))):
         yield from _attached(find(inner(each), "managedDisk"), uid, run)
+    if any(find(each, f"{_P}/settings") for each in items(find(item, "resources"))):
+        said = f"{uid[-120:]}: settings of its extensions may hold secrets"
+        yield run.remark("withheld", said)
 
 
 def _scale_set(item: Item, uid: str, run: Run) -> Found:

@@ -212,7 +212,7 @@ TYPES = {
 TYPED = frozenset(TYPES[name] for name in ("user", "group", "serviceprincipal", "device"))
 """Topics of what can be a member or an owner."""
 
-_MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
+MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("users", ("userPrincipalName",)),
     ("servicePrincipals", ("servicePrincipalType",)),
     ("servicePrincipals", ("servicePrincipalNames",)),
@@ -226,6 +226,7 @@ _MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("devices", ("deviceId", "operatingSystem")),
     ("directoryRoles", ("roleTemplateId",)),
     ("roleDefinitions", ("rolePermissions",)),
+    ("roleDefinitions", ("isBuiltIn", "isEnabled")),
     ("roleAssignmentScheduleInstances", ("principalId", "roleDefinitionId", "assignmentType")),
     ("roleAssignments", ("principalId", "roleDefinitionId", "directoryScopeId")),
     ("roleManagementPolicyAssignments", ("policyId", "roleDefinitionId")),
@@ -253,7 +254,7 @@ def by_item(item: Item, named: str = "") -> str:
     if typed:
         return typed
     keys = {camel(key) if "_" in key else key for key in item}
-    for topic, marks in _MARKS:
+    for topic, marks in MARKS:
         if keys.issuperset(marks):
             return named if topic in _ALIKE and named in _ALIKE else topic
     return ""

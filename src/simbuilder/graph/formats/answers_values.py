@@ -44,7 +44,9 @@ def word(value: Any) -> str:
 
 
 def items(value: Any) -> list[Item]:
-    """Return the objects of a list, and nothing if it is none."""
+    """Return the objects of a list, and nothing if it is none; tools print one as it is."""
+    if isinstance(value, dict):
+        return [value] if value else []
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
@@ -115,9 +117,29 @@ def own(item: Mapping[str, Any], kind: str, names: Mapping[str, str], used: Iter
         known = camel(wire) if "_" in wire else wire
         if known in used or known in _NEVER:
             continue
-        ours = names.get(known) or _EVERYWHERE.get(known) or snake(wire)
+        ours = names.get(known) or EVERYWHERE.get(known) or snake(wire)
         found[ours if ours in declared else wire] = value
     return found
+
+
+def rest(item: Item, used: Iterable[str], table: Mapping[str, Reading], place: str) -> Item:
+    """Return what no table names of an ARM item, under the names that it came with.
+
+    What its `properties` hold more goes under `place`, or `properties` if that is empty.
+    """
+    direct = {_path(each).rpartition("properties/")[2] for each in table.values()}
+    skipped = {*used, *map(snake, used), *direct, *map(snake, direct)}
+    found = {name: value for name, value in item.items() if name not in skipped}
+    held = inner(item.get("properties"))
+    kept = {name: v for name, v in held.items() if name not in direct and v is not None}
+    kept.pop("provisioningState", None)
+    if kept:
+        found[place or "properties"] = kept
+    return found
+
+
+def _path(reading: Reading) -> str:
+    return reading if isinstance(reading, str) else reading[0]
 
 
 @cache
@@ -126,7 +148,7 @@ def _declared(kind: str) -> frozenset[str]:
 
 
 _NEVER = frozenset(("id", "objectId", "odataType", "additionalData"))
-_EVERYWHERE = {
+EVERYWHERE = {
     "displayName": "name",
     "createdDateTime": "created",
     "modifiedDateTime": "updated",

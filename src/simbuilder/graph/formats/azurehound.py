@@ -72,6 +72,8 @@ def _tenant_of(source: Source) -> str:
     for item in _elements(source):
         kind, data = _parts(item.value)
         named = text(data, "tenantId")
+        if kind == "AZTenant" and not named:
+            named = text(data, "id").removeprefix("/tenants/")
         if named and (kind not in _BORROWED or data.get("collected") is True):
             return named
         if named and kind == "AZTenant":

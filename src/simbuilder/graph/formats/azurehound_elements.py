@@ -28,6 +28,9 @@ class Shared:
     met: set[str] = field(default_factory=set)
     """Uids of what several elements repeat, such as role assignments that are inherited."""
 
+    templates: dict[str, str] = field(default_factory=dict)
+    """Templates of directory roles that have another id."""
+
     children: set[str] = field(default_factory=set)
     """Scopes that some management group contains."""
 
@@ -93,6 +96,25 @@ class Element:
         """Yield what was left out because it may hold secrets."""
         for name in names:
             yield Remark("withheld", self.at, f"{fold(uid)[-120:]}: {name} may hold secrets")
+
+    def parts(self, name: str, lone: str | None = None) -> Iterator[dict[str, Any] | Remark]:
+        """Yield the objects of a list that the element has, and a remark for whatever is none.
+
+        With `lone` the element is to have the list, or to be itself the one object: it then has a
+        field of that name.
+        """
+        held = self.data.get(name)
+        if lone in self.data and not held:
+            yield self.data
+        elif isinstance(held, list):
+            for each in held:
+                yield (
+                    each if isinstance(each, dict) else self.bad(f"one of its {name} is no object")
+                )
+        elif held is not None:
+            yield self.bad(f"its {name} is no list")
+        elif lone is not None and name not in self.data:
+            yield self.bad(f"has no {name}")
 
     def is_new(self, uid: str) -> bool:
         """Tell whether a uid is met for the first time in this file, and remember it."""

@@ -17,7 +17,7 @@ from simbuilder.graph.formats.azurehound_elements import (
     text,
     translated,
 )
-from simbuilder.graph.records import fold
+from simbuilder.graph.records import Remark, fold
 
 OBJECT: Table = {
     "id": DROPPED,
@@ -217,8 +217,11 @@ def service_principal(element: Element) -> Iterator[Made]:
         yield element.tie("RUNS", app, uid, implied=True)
     yield from _credentials(element, uid)
     for name, kind in (("appRoles", "AppRole"), ("oauth2PermissionScopes", "OAuth2Scope")):
-        for each in listed(data, name):
-            role = text(each, "id") if isinstance(each, dict) else ""
+        for each in element.parts(name):
+            if isinstance(each, Remark):
+                yield each
+                continue
+            role = text(each, "id")
             if not role:
                 yield element.bad(f"one of its {name} has no id")
                 continue
@@ -229,11 +232,12 @@ def service_principal(element: Element) -> Iterator[Made]:
 
 def federated(element: Element) -> Iterator[Made]:
     """Yield the issuers outside that an application trusts."""
-    for each in listed(element.data, "fics") or [element.data]:
-        fic = inner(each, "fic") if isinstance(each, dict) else {}
-        uid, app = text(fic, "id"), text(each, "appId") or text(element.data, "appId")
-        if not fic:
+    for each in element.parts("fics", "fic"):
+        if isinstance(each, Remark):
+            yield each
             continue
+        fic = inner(each, "fic")
+        uid, app = text(fic, "id"), text(each, "appId") or text(element.data, "appId")
         if not uid or not app:
             yield element.bad("a credential has no id, or no appId")
             continue
@@ -250,9 +254,9 @@ def federated(element: Element) -> Iterator[Made]:
 def people(kind: str, many: str, one: str, target: str, element: Element) -> Iterator[Made]:
     """Yield whom a list of members or owners ties to what they are of."""
     data = element.data
-    for each in listed(data, many) or ([data] if one in data else []):
-        if not isinstance(each, dict):
-            yield element.bad(f"one of its {many} is no object")
+    for each in element.parts(many, one):
+        if isinstance(each, Remark):
+            yield each
             continue
         uid = text(inner(each, one), "id")
         end = text(each, target) or text(data, target)
@@ -271,8 +275,11 @@ def _object(element: Element, kind: str, uid: str, table: Table) -> Any:
 
 def _credentials(element: Element, owner: str) -> Iterator[Made]:
     for name, kind in (("passwordCredentials", "secret"), ("keyCredentials", "certificate")):
-        for each in listed(element.data, name):
-            key = text(each, "keyId") if isinstance(each, dict) else ""
+        for each in element.parts(name):
+            if isinstance(each, Remark):
+                yield each
+                continue
+            key = text(each, "keyId")
             if not key:
                 yield element.bad(f"one of its {name} has no keyId")
                 continue

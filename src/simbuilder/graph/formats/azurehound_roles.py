@@ -18,7 +18,7 @@ from simbuilder.graph.formats.azurehound_elements import (
 from simbuilder.graph.formats.azurehound_entra import OBJECT
 from simbuilder.graph.formats.azurehound_names import APP_ROLES, AZURE_ROLES, BLOODHOUND_ROLES
 from simbuilder.graph.model.powers import rbac_kind
-from simbuilder.graph.records import fold
+from simbuilder.graph.records import Remark, fold
 
 ROLE: Table = OBJECT | {
     "templateId": "template_id",
@@ -109,6 +109,7 @@ def role(element: Element) -> Iterator[Made]:
         properties["allowed_actions"] = actions
     for name in ("is_builtin", "is_enabled"):  # left out where they are false
         properties.setdefault(name, False)
+    element.shared.templates[fold(text(data, "id"))] = fold(template)
     uid = _role_uid(template, element)
     yield element.node("EntraRoleDefinition", uid, {**properties, "template_id": fold(template)})
     yield element.contained(uid)
@@ -128,12 +129,12 @@ def _allowed(properties: dict[str, Any]) -> list[str] | None:
 def assignments(element: Element) -> Iterator[Made]:
     """Yield everybody who has one role of the directory."""
     data = element.data
-    for each in listed(data, "roleAssignments") or ([data] if "principalId" in data else []):
-        if isinstance(each, dict):
+    for each in element.parts("roleAssignments", "principalId"):
+        if isinstance(each, Remark):
+            yield each
+        else:
             definition = text(each, "roleDefinitionId") or text(data, "roleDefinitionId")
             yield from _held(element, each, definition, "EntraRoleAssignment", "HAS_ROLE")
-        else:
-            yield element.bad("one of its roleAssignments is no object")
 
 
 def eligibility(element: Element) -> Iterator[Made]:
@@ -194,7 +195,8 @@ def _scope(data: Mapping[str, Any], tenant: str) -> tuple[str, str]:
 
 
 def _role_uid(template: str, element: Element) -> str:
-    return f"{fold(template)}@{fold(element.tenant)}"
+    known = element.shared.templates.get(fold(template), fold(template))
+    return f"{known}@{fold(element.tenant)}"
 
 
 def policy(element: Element) -> Iterator[Made]:
@@ -250,8 +252,11 @@ def app_role(element: Element) -> Iterator[Made]:
 def rbac(many: str, one: str, target: str, element: Element) -> Iterator[Made]:
     """Yield who has Azure roles, each at its own scope: what is inherited is said only once."""
     data = element.data
-    for each in listed(data, many) or ([data] if one in data else []):
-        assignment = inner(each, one) if isinstance(each, dict) else {}
+    for each in element.parts(many, one):
+        if isinstance(each, Remark):
+            yield each
+            continue
+        assignment = inner(each, one)
         if assignment:
             place = text(each, target) or text(data, target)
             yield from _assigned(element, assignment, place)
@@ -268,9 +273,14 @@ def _assigned(element: Element, data: dict[str, Any], place: str) -> Iterator[Ma
     if not principal or not scope or not guid:
         yield element.bad("an assignment has no principalId, scope or roleDefinitionId")
         return
-    if not element.is_new(uid or f"{principal} {guid} {scope}"):
-        return
     end = element.tenant if scope == "/" else scope.rstrip("/")
+    if not element.is_new(uid or f"{principal} {guid} {scope}"):
+        # inherited by each resource: counted as repeated by a tie that may be repeated
+        if uid:
+            yield element.tie("SCOPED_TO", uid, end, implied=True)
+        else:
+            yield Remark("duplicate", element.at, f"{principal} has {guid} at {scope} again")
+        return
     name = AZURE_ROLES.get(guid, guid)
     held: dict[str, Any] = {"role": name, "role_definition_id": definition}
     if name in BLOODHOUND_ROLES:
@@ -299,12 +309,17 @@ def vault_policy(element: Element) -> Iterator[Made]:
     if not principal or not vault:
         yield element.bad("has no objectId, or no keyVaultId")
         return
+    reads = False
     for what in ("secrets", "keys", "certificates"):
-        said = listed(inner(data, "permissions"), what)
-        allowed = [each.lower() for each in said if isinstance(each, str)]
+        given = listed(inner(data, "permissions"), what)
+        allowed = [each.lower() for each in given if isinstance(each, str)]
         if {"get", "all"} & set(allowed):
+            reads = True
             properties = {"granted_by": "policy", "permissions": allowed}
             yield element.tie(f"CAN_GET_{what.upper()}", principal, vault, properties)
+    if not reads:
+        said = f"{element.kind}: lets {principal} read nothing of {vault[-120:]}"
+        yield Remark("unknown-kind", element.at, said)
 
 
 _ROLES = {

@@ -214,9 +214,10 @@ class _Reading:
             self.ids[inner_id] = uid
         said = node.get("kinds")
         kinds = [*(said if isinstance(said, list) else ()), _text(node, "kind")]
+        kinds = [each for each in kinds if each and isinstance(each, str)]
         kind = next((NODE_KINDS[each] for each in kinds if each in NODE_KINDS), "")
         if not kind:
-            return Remark("unknown-kind", at, f"no node is a {'/'.join(map(str, kinds))!r:.80}")
+            return Remark("unknown-kind", at, f"no node is a {'/'.join(kinds)!r:.80}")
         names = node_properties(kind)
         shown = {"displayname", "name"} & properties.keys()
         own = {

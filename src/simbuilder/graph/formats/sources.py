@@ -13,6 +13,7 @@ from pathlib import Path
 
 from simbuilder.graph.errors import GraphInputError
 from simbuilder.graph.formats.answers_files import JSON_NAMES, files
+from simbuilder.graph.formats.jsonstream import walk
 from simbuilder.graph.formats.opening import Source as File
 from simbuilder.graph.formats.opening import explained
 from simbuilder.graph.records import Node, Plane, Record, Relationship, Remark, located
@@ -142,8 +143,6 @@ def _text_like(line: bytes, name: str) -> str:
 
 
 def _of_json(file: File) -> tuple[str, str]:
-    from simbuilder.graph.formats.jsonstream import walk
-
     names: list[str] = []
     for item in islice(walk(file, ("graph", "data")), _GLANCE):
         held = item.value if isinstance(item.value, dict) else {}
@@ -154,11 +153,20 @@ def _of_json(file: File) -> tuple[str, str]:
         if item.path in ((), ("data",)) and named and "data" in held:
             return AZUREHOUND, ""
         if item.path == ("meta",) and "type" in held:
-            kind = held["type"]
-            if kind == "azure":
-                return AZUREHOUND, ""
-            return "", f"SharpHound's {kind} of an Active Directory"
+            return _of_hound(held["type"])
+    if "data" in names:
+        for item in walk(file):  # `meta` may come after all that there is
+            if item.path == ("meta",) and isinstance(item.value, dict) and "type" in item.value:
+                return _of_hound(item.value["type"])
     return _of_answer(file, names)
+
+
+def _of_hound(kind: object) -> tuple[str, str]:
+    if kind == "azure":
+        return AZUREHOUND, ""
+    if str(kind).lower().startswith("az"):
+        return "", f"{kind!s:.40} of AzureHound 1 of 2021: collect again with AzureHound 2 or later"
+    return "", f"SharpHound's {kind!s:.40} of an Active Directory"
 
 
 def _of_answer(file: File, names: Iterable[str]) -> tuple[str, str]:
@@ -195,8 +203,10 @@ def _each_file(
         named = place.name.lower().endswith(JSON_NAMES) or not source.path.is_dir()
         if named and _recognise(file)[0] == wanted:
             yield from read(file, source.tenant)
-        else:
-            yield _not_read(str(place))
+            continue
+        for _ in walk(file) if place.name.lower().endswith(JSON_NAMES) else ():
+            pass  # what is no JSON at all is an error, whatever it was to be
+        yield _not_read(str(place))
 
 
 def _not_read(place: str) -> Remark:

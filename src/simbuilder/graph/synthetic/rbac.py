@@ -160,7 +160,7 @@ def assignment_nodes(layout: Layout) -> Iterator[Node]:
     for number, each in enumerate(assignments(layout)):
         bits = made.bits(number)
         own = {
-            "name": AZURE_ROLES[each.role][0],
+            "name": each.uid.rpartition("/")[2],
             "principal_id": each.principal,
             "principal_type": each.principal_type,
             "role_definition_id": f"/providers/microsoft.authorization/roledefinitions/{each.role}",

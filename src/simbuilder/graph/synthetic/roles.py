@@ -113,7 +113,7 @@ def assignments(world: World, *, eligible: bool) -> Iterator[Node]:
     for each in holdings(world):
         if each.eligible is eligible:
             own = {
-                "name": _NAMES[each.template],
+                "name": each.uid.rpartition("/")[2],
                 "principal_id": each.principal,
                 "principal_type": each.principal_type,
                 "role_definition_id": each.template,
