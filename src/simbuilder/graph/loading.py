@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from simbuilder.graph.batches import SIZE
 from simbuilder.graph.passes import Finished, Progress
 from simbuilder.graph.records import Listing, Node, Record, Relationship, Remark
 from simbuilder.graph.service import GraphService
@@ -71,7 +72,9 @@ async def _write(
         tell(f"{progress.records:,} records written, last {progress.kind}")
 
     await graph.initialize_schema()
-    current = await graph.begin(*named, progress, hear)
+    name, source = named
+    # how far an interrupted pass has come is counted in batches: those of another size are others
+    current = await graph.begin(name, f"{source} by {SIZE}" if source else "", progress, hear)
     if current.resumed:
         tell(f"goes on with pass {current.number}, which was interrupted")
     try:
