@@ -30,6 +30,9 @@ Answer = tuple[tuple[str, ...], list[tuple[Any, ...]], dict[str, int]]
 Work = Callable[["Transaction"], Awaitable[T]]
 
 _URI = re.compile(r"(?:bolt|neo4j)(?:\+s|\+ssc)?://[^@\s]+")
+RETRY_S = 30.0
+"""What fails and could succeed is tried again for so long at most, whatever time there is."""
+
 _CONNECT_S = 5.0
 _TRIES = 12
 _DECLARED = re.compile(r"(?:CONSTRAINT|INDEX) (\w+)")
@@ -241,18 +244,18 @@ async def connected(address: Address, deadline_s: float) -> AsyncIterator[Databa
         shown = re.sub(r"//.*@", "//...@", address.uri)  # a password may stand there
         raise GraphConnectionError(f"no address of a graph: {shown!r:.200}", "bolt://HOST:PORT")
     getLogger("neo4j").addHandler(NullHandler())  # else each retry is a line on stderr
-    with explained(address, _CONNECT_S):
+    with explained(address, _CONNECT_S, proved=False):
         driver = AsyncGraphDatabase.driver(
             address.uri,
             auth=(address.user, address.password),
             connection_timeout=_CONNECT_S,
-            connection_acquisition_timeout=deadline_s,
-            max_transaction_retry_time=deadline_s,
+            connection_acquisition_timeout=min(deadline_s, RETRY_S),
+            max_transaction_retry_time=min(deadline_s, RETRY_S),
             telemetry_disabled=True,
             notifications_min_severity="OFF",  # the driver would write them to stderr
         )
     async with driver:
-        with explained(address, 2 * _CONNECT_S):
+        with explained(address, 2 * _CONNECT_S, proved=False):
             async with asyncio.timeout(2 * _CONNECT_S):
                 await driver.verify_connectivity()
         yield Database(address, driver, deadline_s)
@@ -273,10 +276,14 @@ def _capabilities(agent: str) -> Capabilities:
 
 
 class explained:  # noqa: N801 - used as a function, `with explained(address, 30):`
-    """Raise the driver's errors within as ours; those of others pass."""
+    """Raise the driver's errors within as ours; those of others pass.
 
-    def __init__(self, address: Address, deadline_s: float) -> None:
-        self._address, self._deadline_s = address, deadline_s
+    Where the credentials were good once, `proved`, a server that refuses them is about to go:
+    ArcadeDB 26.10 does so while it stops.
+    """
+
+    def __init__(self, address: Address, deadline_s: float, *, proved: bool = True) -> None:
+        self._address, self._deadline_s, self._proved = address, deadline_s, proved
 
     def __enter__(self) -> None:
         """Nothing to prepare."""
@@ -285,6 +292,8 @@ class explained:  # noqa: N801 - used as a function, `with explained(address, 30
         """Translate."""
         if isinstance(error, Exception) and not isinstance(error, GraphError):
             ours = _ours(error, self._address.uri, self._deadline_s)
+            if self._proved and isinstance(ours, GraphCredentialsError):
+                ours = _gone(self._address.uri)
             if ours is not None:
                 raise ours from None
 
@@ -316,11 +325,15 @@ def _ours(error: Exception, uri: str, deadline_s: float) -> GraphError | None:
         return GraphConnectionError(f"no address of a graph database: {uri}", "bolt://HOST:PORT")
     unknown = isinstance(error, ValueError) and "resolve" in str(error)  # the name of the host
     if unknown or isinstance(error, theirs.DriverError | OSError):
-        return GraphConnectionError(
-            f"the graph database at {uri} does not answer",
-            "'simbuilder check' shows what runs, 'simbuilder session start' starts the rest",
-        )
+        return _gone(uri)
     return None
+
+
+def _gone(uri: str) -> GraphConnectionError:
+    return GraphConnectionError(
+        f"the graph database at {uri} does not answer",
+        "'simbuilder check' shows what runs, 'simbuilder session start' starts the rest",
+    )
 
 
 def _transient(error: Exception, deadline_s: float) -> GraphError:

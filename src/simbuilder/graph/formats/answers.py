@@ -30,7 +30,15 @@ from simbuilder.graph.formats.answers_ids import GROUP, MANAGEMENT, SUBSCRIPTION
 from simbuilder.graph.formats.answers_parts import malformed
 from simbuilder.graph.formats.answers_policies import SETTINGS
 from simbuilder.graph.formats.answers_run import Chain, Run, default_collection
-from simbuilder.graph.formats.answers_topics import ARM, MAPPERS, TOPICS, TYPES, Topic, by_item
+from simbuilder.graph.formats.answers_topics import (
+    ARM,
+    MAPPERS,
+    TOPICS,
+    TYPES,
+    Topic,
+    by_item,
+    by_type,
+)
 from simbuilder.graph.formats.answers_values import GUID, Item, object_id, odata_type, word
 from simbuilder.graph.formats.opening import Source
 from simbuilder.graph.records import Listing, Record, Remark, fold
@@ -235,7 +243,7 @@ def _foreign(answer: Answer) -> str:
     """Return why nothing that an answer holds is a part of the graph, if so."""
     if "transitive" in str(answer.place).lower():
         return "members of members follow from the direct ones"
-    if answer.context and not answer.topic and not by_item(answer.first):
+    if answer.context and not answer.topic and not by_type(answer.first):
         return f"one of {answer.context:.200}: not a part of the graph"
     return ""
 

@@ -92,8 +92,9 @@ def _judge(pages: Pages) -> None:
     answers = pages.answers
     if any(each.shape == "error" for each in answers):
         pages.fault = _error(next(each for each in answers if each.shape == "error"))
-    elif any(each.shape != "list" for each in answers):
-        # what `az` prints is whole, or what --query left of it: nothing in the file tells
+    elif any(each.shape != "list" or "Count" in each.envelope for each in answers):
+        # what `az` prints is whole, or what --query left of it: nothing in the file tells; nor
+        # does what PowerShell 5 prints, which puts arrays into an object with `value` and `Count`
         pages.silent = True
         pages.fault = "its form does not say whether it is whole"
     elif any(each.topic != each.named for each in answers) and pages.topic in WHOLE:

@@ -136,9 +136,9 @@ def unit(item: Item, run: Run) -> Iterator[Record]:
 def _object(kind: str, topic: str, item: Item, properties: Item, run: Run) -> Iterator[Record]:
     uid = object_id(item)
     run.known(topic, uid)
-    if not any(value is not None for value in properties.values()) and not _PARTS.isdisjoint(item):
-        return  # asked for its members or its manager alone
-    yield run.node(kind, uid, properties)
+    said = any(value is not None for value in properties.values())
+    if said or _PARTS.isdisjoint(item):  # or it was asked for its members or its manager alone
+        yield run.node(kind, uid, properties)
     yield run.contained(uid)
 
 

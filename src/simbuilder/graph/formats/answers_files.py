@@ -28,6 +28,7 @@ from simbuilder.graph.formats.answers_topics import (
     by_item,
     by_link,
     by_name,
+    by_type,
 )
 from simbuilder.graph.formats.answers_unfolding import Unfolded, unfolded
 from simbuilder.graph.formats.answers_values import GUID, Item, find, inner, word
@@ -279,7 +280,9 @@ def _settle(answer: Answer) -> None:
         topic, owner = answer.named, answer.owner
         answer.is_cast = True
     elif not topic and answer.first:
-        told = by_item(answer.first, answer.named)
+        # what a context calls by an unknown name is something else, whatever fields it has
+        of_item = by_item(answer.first, answer.named)
+        told = by_type(answer.first) if answer.context and of_item != ARM else of_item
         # an entity with a type, in a list whose name says it is a list of members
         listed = _has_owner(answer.named) and told != ARM and "/" not in told
         topic = answer.named if listed or not told else told

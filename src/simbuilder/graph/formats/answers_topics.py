@@ -223,6 +223,7 @@ MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("groups", ("groupTypes",)),
     ("organization", ("verifiedDomains",)),
     ("domains", ("authenticationType", "isVerified")),
+    ("domains", ("authenticationType", "isAdminManaged")),
     ("devices", ("deviceId", "operatingSystem")),
     ("directoryRoles", ("roleTemplateId",)),
     ("roleDefinitions", ("rolePermissions",)),
@@ -242,22 +243,35 @@ MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 """Fields that only items of a topic have, all of them together."""
 
-_ALIKE = {"roleAssignments", "roleEligibilitySchedules", "roleEligibilityScheduleInstances"}
+_ALIKE = (
+    ("roleAssignments", "roleEligibilitySchedules", "roleEligibilityScheduleInstances"),
+    ("applications", "servicePrincipals"),
+)
 """Topics whose items look alike: between them the name decides."""
+
+_TYPED = frozenset(TYPES.values())
+_ABOUT_USERS = ("userId", "userDisplayName")
+"""Fields that sign-ins, managed devices and reports have beside the name of a user."""
 
 
 def by_item(item: Item, named: str = "") -> str:
     """Return the topic of an item by what it says of itself; empty if it does not tell."""
     if word(item.get("id")).startswith("/subscriptions/") or _is_arm(item):
         return ARM
-    typed = TYPES.get(odata_type(item))
+    typed = by_type(item)
     if typed:
         return typed
     keys = {camel(key) if "_" in key else key for key in item}
-    for topic, marks in MARKS:
-        if keys.issuperset(marks):
-            return named if topic in _ALIKE and named in _ALIKE else topic
-    return ""
+    told = next((topic for topic, marks in MARKS if keys.issuperset(marks)), "")
+    if told in _TYPED and (odata_type(item) or not keys.isdisjoint(_ABOUT_USERS)):
+        return ""  # of another type, which only says which user, or application, it is about
+    alike = any(told in each and named in each for each in _ALIKE)
+    return named if alike else told
+
+
+def by_type(item: Item) -> str:
+    """Return the topic of the type that an item says it is of; empty if it says none of ours."""
+    return TYPES.get(odata_type(item), "")
 
 
 def _is_arm(item: Item) -> bool:

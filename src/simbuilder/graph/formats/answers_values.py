@@ -172,4 +172,5 @@ def object_id(item: Mapping[str, Any]) -> str:
 
 def odata_type(item: Mapping[str, Any]) -> str:
     """Return the type that an item says it is of: `user`, or nothing."""
-    return word(item.get("@odata.type") or item.get("odata_type")).rpartition(".")[2].lower()
+    said = item.get("@odata.type") or item.get("odata_type") or item.get("odata.type")
+    return word(said).rpartition(".")[2].lower()

@@ -67,7 +67,20 @@ def read(
 
 
 def _tenant_of(source: Source) -> str:
-    """Return the tenant that a file was collected from; reads on until an element names it."""
+    tenant = named_tenant(source)
+    if not tenant:
+        raise GraphInputError(
+            f"{source.name}: does not say which tenant it was collected from",
+            "Name it with --tenant.",
+        )
+    return tenant
+
+
+def named_tenant(source: Source) -> str:
+    """Return the tenant that a file was collected from, read on until an element names it.
+
+    It is empty if none does: lists of members, for example, may not.
+    """
     lone = ""
     for item in _elements(source):
         kind, data = _parts(item.value)
@@ -78,12 +91,7 @@ def _tenant_of(source: Source) -> str:
             return named
         if named and kind == "AZTenant":
             lone = lone or named
-    if lone:
-        return lone
-    raise GraphInputError(
-        f"{source.name}: does not say which tenant it was collected from",
-        "Name it with --tenant.",
-    )
+    return lone
 
 
 def _elements(source: Source) -> Iterator[Item]:

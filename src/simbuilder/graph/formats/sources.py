@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from simbuilder.graph.errors import GraphInputError
 from simbuilder.graph.formats.answers_files import JSON_NAMES, files
 from simbuilder.graph.formats.jsonstream import walk
 from simbuilder.graph.formats.opening import Source as File
 from simbuilder.graph.formats.opening import explained
-from simbuilder.graph.records import Node, Plane, Record, Relationship, Remark, located
+from simbuilder.graph.records import Node, Plane, Record, Relationship, Remark, fold, located
 
 BUNDLE, AZUREHOUND, BLOODHOUND, ANSWERS = "bundle", "azurehound", "bloodhound", "answers"
 
@@ -200,13 +200,16 @@ def _each_file(
     source: Source, wanted: str, read: Callable[[File, str | None], Iterator[Record]]
 ) -> Iterator[Record]:
     for file, place in files(source.path):
-        named = place.name.lower().endswith(JSON_NAMES) or not source.path.is_dir()
-        if named and _recognise(file)[0] == wanted:
+        if _is_read(source, place) and _recognise(file)[0] == wanted:
             yield from read(file, source.tenant)
             continue
         for _ in walk(file) if place.name.lower().endswith(JSON_NAMES) else ():
             pass  # what is no JSON at all is an error, whatever it was to be
         yield _not_read(str(place))
+
+
+def _is_read(source: Source, place: PurePath) -> bool:
+    return place.name.lower().endswith(JSON_NAMES) or not source.path.is_dir()
 
 
 def _not_read(place: str) -> Remark:
@@ -216,6 +219,14 @@ def _not_read(place: str) -> Remark:
 def _azurehound(source: Source) -> Iterator[Record]:
     from simbuilder.graph.formats import azurehound
 
+    if source.tenant is None:
+        named = {
+            fold(azurehound.named_tenant(file))
+            for file, place in files(source.path)
+            if _is_read(source, place) and _recognise(file)[0] == AZUREHOUND
+        } - {""}
+        if len(named) == 1:  # files that name none belong to the others
+            source = dataclasses.replace(source, tenant=named.pop())
     return _each_file(source, AZUREHOUND, azurehound.read)
 
 
