@@ -21,6 +21,7 @@ from benchmarks.crowd import bench_crowds
 from benchmarks.docker import bench_docker
 from benchmarks.forks import bench_forks
 from benchmarks.fresh import bench_fresh
+from benchmarks.graph import bench_graph
 from benchmarks.measure import PYTHON, Home, report, timed
 from benchmarks.watching import bench_watch
 from simbuilder.runtimes import probes
@@ -218,9 +219,11 @@ def main() -> int:
         bare = BareServers(home.folder, cache)
         good = [bench_list(home), bench_run(home), bench_session(home, bare), *bench_crowds(home)]
         good += [*bench_forks(home), *bench_fresh(home), bench_watch(home)]
+        good += bench_graph(home, "embedded")
         if images := _test_images():
             with _home(cache, "docker") as other:
                 good += bench_docker(other, home, images)
+                good += bench_graph(other, "neo4j")
     return 0 if all(good) else 1
 
 

@@ -254,9 +254,6 @@ def test_a_node_is_created_and_deleted_by_one_of_eight(address: Address) -> None
 
 
 def test_a_stream_of_records_takes_little_memory(address: Address) -> None:
-    if "embedded" not in os.environ.get("PYTEST_CURRENT_TEST", ""):
-        pytest.skip("the loader is the same for both databases")
-
     async def measured(graph: GraphService) -> None:
         process = loader(address, number=55_000, size=5_000, ties=False, source="")
         done = await asyncio.to_thread(ended, process)

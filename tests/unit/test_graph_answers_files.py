@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from simbuilder.graph.errors import GraphInputError
 from tests.unit.graph_answers import (
+    CLIENT,
     DEV,
     G1,
     GRAPH,
@@ -162,3 +164,27 @@ def test_answers_as_powershell_saves_them(tmp_path: Path) -> None:
         (tmp_path / "one.json").write_text(json.dumps({**whole, **USERS[0]}), encoding=encoding)
         (tmp_path / "two.json").write_text(json.dumps(USERS[1:]), encoding=encoding)
         assert {U1, U2} <= set(nodes(read(tmp_path, {})))
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"@odata.type": "#microsoft.graph.userAppInstallStatus", "userPrincipalName": "a@b"},
+        {"userPrincipalName": "a@b", "userId": U1, "deviceName": "PC", "operatingSystem": "W"},
+        {"userPrincipalName": "a@b", "userDisplayName": "Ana", "isMfaRegistered": True},
+    ],
+)
+def test_what_only_names_a_user_is_none(tmp_path: Path, item: dict[str, Any]) -> None:
+    files = {
+        "signIns.json": [{"id": "s1", **item}],
+        "reports.json": listing("auditLogs/signIns", {"id": "s2", **item}),
+    }
+    found = read(tmp_path, files)
+    assert not nodes(found)
+    assert [each.code for each in remarks(found)] == ["unknown-kind", "unknown-kind"]
+
+
+def test_service_principals_of_few_fields_are_no_applications(tmp_path: Path) -> None:
+    item = {"id": SP1, "appId": CLIENT, "signInAudience": "AzureADMyOrg"}
+    found = nodes(read(tmp_path, {"servicePrincipals.json": [item]}))
+    assert {uid: each.kind for uid, each in found.items()} == {SP1: "EntraServicePrincipal"}

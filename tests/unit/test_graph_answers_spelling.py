@@ -236,3 +236,33 @@ def test_a_management_group_after_what_is_below_it(tmp_path: Path) -> None:
         "managementGroups.json": {"value": [{"id": top}, {"id": below, "name": "low"}]},
     }
     assert {top.lower(), below.lower()} <= nodes(read(tmp_path, files)).keys()
+
+
+def test_a_group_without_anything_but_its_members(tmp_path: Path) -> None:
+    found = read(tmp_path, {"groups.json": [{"id": G1, "members": []}]})
+    assert not nodes(found)
+    assert ties(found, "CONTAINS") == {(T, "CONTAINS", G1)}
+
+
+def test_what_only_one_answer_says_is_not_implied(tmp_path: Path) -> None:
+    """Or a member that is nowhere would dangle without a word."""
+    member_of = listing("directoryObjects", {"@odata.type": "#microsoft.graph.group", "id": G1})
+    files = {f"users/{U1}/memberOf.json": member_of}
+    alone = read(tmp_path / "a", files)
+    both = read(tmp_path / "b", files | {f"groups/{G1}/members.json": listing("users", USERS[0])})
+    said = (U1, "MEMBER_OF", G1)
+    assert [e.implied for e in alone if isinstance(e, Relationship) and e.end == G1] == [
+        True,
+        False,
+    ]
+    assert said in ties(alone)
+    implied = [e for e in both if isinstance(e, Relationship) and e.kind == "MEMBER_OF"]
+    assert sorted(each.implied for each in implied) == [False, True]
+
+
+def test_the_text_of_a_secret_is_left_out_with_a_remark(tmp_path: Path) -> None:
+    secret = {"keyId": "K", "secretText": "never to be kept"}
+    item = {"id": "a", "appId": "b", "signInAudience": "c", "passwordCredentials": [secret]}
+    found = read(tmp_path, {"applications.json": [item]})
+    assert "never to be kept" not in repr(found)
+    assert [each.code for each in remarks(found)] == ["withheld"]

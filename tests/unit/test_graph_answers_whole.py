@@ -139,6 +139,12 @@ def test_a_listing_is_complete_only_if_its_pages_prove_it(
     assert bool(remarks(found, "incomplete")) is not whole
 
 
+def test_an_array_as_powershell_5_prints_it_proves_nothing(tmp_path: Path) -> None:
+    found = read(tmp_path, {"users.json": {"value": USERS, "Count": len(USERS)}})
+    assert {U1, U2} <= nodes(found).keys()
+    assert not proofs(found)["users"]
+
+
 def test_what_the_command_line_prints_proves_nothing(tmp_path: Path) -> None:
     found = read(tmp_path, {"users.json": USERS})
     assert proofs(found) == {"users": False}

@@ -1,8 +1,30 @@
 """Whatever an AzureHound file says leaves a trace: what repeats, what dangles, what it goes by."""
 
+from typing import Any
+
+import pytest
+
 from simbuilder.graph.formats import azurehound
 from simbuilder.graph.records import Relationship
 from tests.unit.graph_records import TENANT, framed, remarks
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "code"),
+    [
+        ("AZGroupMember", {"groupId": "g"}, "bad-record"),
+        ("AZGroupOwner", {"owners": "x", "groupId": "g"}, "bad-record"),
+        ("AZRoleAssignment", {"roleDefinitionId": "r"}, "bad-record"),
+        ("AZAppFIC", {"appId": "a"}, "bad-record"),
+        ("AZAppFIC", {"appId": "a", "fics": [{}]}, "bad-record"),
+        ("AZServicePrincipal", {"id": "s", "appRoles": ["r"]}, "bad-record"),
+        ("AZServicePrincipal", {"id": "s", "keyCredentials": {"keyId": "k"}}, "bad-record"),
+        ("AZKeyVaultAccessPolicy", {"objectId": "u", "keyVaultId": "/v"}, "unknown-kind"),
+    ],
+)
+def test_parts_that_are_missing_or_malformed_are_said(kind: str, data: Any, code: str) -> None:
+    found = list(azurehound.read(framed((kind, data)), TENANT))
+    assert [each.code for each in remarks(found)] == [code]
 
 
 def test_ends_that_are_nowhere_are_no_secret() -> None:

@@ -138,6 +138,16 @@ def test_other_files_of_a_folder_are_remarked(tmp_path: Path) -> None:
     assert {"b.json", "c.txt"} <= places
 
 
+def test_a_file_of_members_belongs_to_the_tenant_of_the_others(tmp_path: Path) -> None:
+    members = {"groupId": "g", "members": [{"member": {"id": U}}]}
+    put(tmp_path / "a.json", {"data": [{"kind": "AZGroupMember", "data": members}]})
+    with pytest.raises(GraphInputError, match="which tenant"):
+        list(open_source(tmp_path).records())
+    put(tmp_path / "b.json", HOUND)
+    found = [e for e in open_source(tmp_path).records() if isinstance(e, Relationship)]
+    assert {each.tenant_id for each in found if each.kind == "MEMBER_OF"} == {T}
+
+
 def test_a_file_called_json_that_is_none_is_an_error_among_others(tmp_path: Path) -> None:
     put(tmp_path / "a.json", HOUND)
     put(tmp_path / "b.json", b"\x00\x01 not at all")

@@ -119,6 +119,24 @@ def batches(
         remarks = []
 
 
+def together(stream: Iterable[Batch], size: int = SIZE) -> Iterator[tuple[Batch, ...]]:
+    """Yield batches that make one transaction: as many as come in a row and have room in `size`.
+
+    A tenant has a hundred kinds, most of them few objects, and a transaction costs as much as a
+    thousand of those.
+    """
+    held: list[Batch] = []
+    room = size
+    for batch in stream:
+        if held and len(batch.records) > room:
+            yield tuple(held)
+            held, room = [], size
+        held.append(batch)
+        room -= len(batch.records)
+    if held:
+        yield tuple(held)
+
+
 def identity(row: Row) -> str:
     """Return what tells a row from others of its kind."""
     if "uid" in row:

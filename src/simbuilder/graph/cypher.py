@@ -94,22 +94,50 @@ n.revision = 1"""
 # --- relationships in batches --------------------------------------------------------------
 
 
-def merge_relationships(kind: RelationshipKind, from_end: bool) -> str:
+def merge_relationships(kind: RelationshipKind, *, from_end: bool, plain: bool) -> str:
     """Return the statement that creates what is missing and touches what exists.
 
     Whether the tie exists is looked up from one of its ends. ArcadeDB walks all ties of that end:
     `from_end` says which has fewer, or a tenant of 100,000 objects takes hours instead of seconds.
+    With `plain` no row has properties, and none are looked for.
     """
+    own = "" if plain else "r = row.p, "
     return f"""\
 UNWIND $rows AS row
 {_ends(from_end)}
 MERGE {_tie(kind, from_end)}
-ON CREATE SET r = row.p, r.since = $pass
+ON CREATE SET {own}r.since = $pass
 WITH row, r, coalesce(r.snapshot_id, -1) AS seen
 SET r.snapshot_id = CASE WHEN seen < $pass THEN $pass ELSE seen END
 RETURN count(r) AS found, sum(CASE WHEN seen < 0 THEN 1 ELSE 0 END) AS created, \
-collect(CASE WHEN coalesce(r.hash, '') = row.hash AND seen < $pass THEN null \
-ELSE {{i: row.i, seen: seen, was: properties(r)}} END) AS odd"""
+collect(CASE WHEN {_SAME} THEN null ELSE {_ODD_TIE} END) AS odd"""
+
+
+def create_relationships(kind: RelationshipKind, *, from_end: bool, plain: bool) -> str:
+    """Return a statement that does the same where two at once cannot create one tie.
+
+    In ArcadeDB both would change the same pages, and the later one is told to do it again. There,
+    setting a property of a tie that has just been created takes as long as creating it, so that
+    all are given at once: that is a third faster than `MERGE`.
+    """
+    names = () if plain else (*(each.name for each in kind.properties), *_KEPT_OF_TIES)
+    given = "".join(f"{name}: row.p.{name}, " for name in names)
+    return f"""\
+UNWIND $rows AS row
+{_ends(from_end)}
+OPTIONAL MATCH {_tie(kind, from_end)}
+WITH row, a, b, r, coalesce(r.snapshot_id, -1) AS seen
+FOREACH (_ IN CASE WHEN r IS NULL THEN [1] ELSE [] END | \
+CREATE (a)-[:{kind.name} {{{given}since: $pass, snapshot_id: $pass}}]->(b))
+FOREACH (_ IN CASE WHEN r IS NULL OR seen >= $pass THEN [] ELSE [1] END | SET r.snapshot_id = $pass)
+RETURN count(row) AS found, sum(CASE WHEN r IS NULL THEN 1 ELSE 0 END) AS created, \
+collect(CASE WHEN r IS NULL OR {_SAME} THEN null ELSE {_ODD_TIE} END) AS odd"""
+
+
+_KEPT_OF_TIES = ("extra", "hash", "collection", "key")
+_SAME = "coalesce(r.hash, '') = coalesce(row.hash, '') AND seen < $pass"
+_ODD_TIE = """\
+{start: row.start, end: row.end, key: coalesce(row.key, ''), seen: seen, was: properties(r)}"""
 
 
 def replace_relationships(kind: RelationshipKind, from_end: bool) -> str:

@@ -83,8 +83,8 @@ class Capabilities:
 class Transaction:
     """One transaction; what it runs is undone unless all of it succeeds."""
 
-    def __init__(self, inner: "AsyncManagedTransaction") -> None:
-        self._inner = inner
+    def __init__(self, inner: "AsyncManagedTransaction", capabilities: Capabilities) -> None:
+        self._inner, self.capabilities = inner, capabilities
 
     async def run(self, statement: str, /, **parameters: Any) -> Rows:
         """Run a statement and fetch all that it returns, each row by its columns' names."""
@@ -105,11 +105,16 @@ class Database:
     growing and random pauses. All else is raised at once as one of `graph.errors`.
     """
 
-    def __init__(self, address: Address, driver: "AsyncDriver", deadline_s: float) -> None:
-        self.address = address
+    def __init__(
+        self,
+        address: Address,
+        driver: "AsyncDriver",
+        capabilities: Capabilities,
+        deadline_s: float,
+    ) -> None:
+        self.address, self.capabilities = address, capabilities
         self._driver = driver
         self._deadline_s = deadline_s
-        self._capabilities: Capabilities | None = None
 
     async def read(self, statement: str, /, **parameters: Any) -> Rows:
         """Run one statement in a transaction of its own that cannot write."""
@@ -200,20 +205,11 @@ class Database:
             raise writes()
         return answer
 
-    async def capabilities(self) -> Capabilities:
-        """Ask what the database is."""
-        if self._capabilities is None:
-            with explained(self.address, self._deadline_s):
-                async with asyncio.timeout(self._deadline_s):
-                    agent = (await self._driver.get_server_info()).agent
-            self._capabilities = _capabilities(agent)
-        return self._capabilities
-
     async def _bounded(self, mode: str, work: "Work[T]", deadline_s: float | None) -> T:
         within = deadline_s or self._deadline_s
 
         async def once(transaction: "AsyncManagedTransaction") -> T:
-            return await work(Transaction(transaction))
+            return await work(Transaction(transaction, self.capabilities))
 
         with explained(self.address, within):
             async with asyncio.timeout(within), self._session(mode == "write") as session:
@@ -257,8 +253,8 @@ async def connected(address: Address, deadline_s: float) -> AsyncIterator[Databa
     async with driver:
         with explained(address, 2 * _CONNECT_S, proved=False):
             async with asyncio.timeout(2 * _CONNECT_S):
-                await driver.verify_connectivity()
-        yield Database(address, driver, deadline_s)
+                agent = (await driver.get_server_info()).agent
+        yield Database(address, driver, _capabilities(agent), deadline_s)
 
 
 def writes() -> GraphQueryError:

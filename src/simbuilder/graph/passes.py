@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from simbuilder.graph import cypher
-from simbuilder.graph.batches import SIZE, Batch, Report, batches
+from simbuilder.graph.batches import SIZE, Batch, Report, batches, together
 from simbuilder.graph.database import Database, Transaction
 from simbuilder.graph.errors import (
     GraphConflictError,
@@ -156,49 +156,51 @@ class Pass:
             await self._database.writing(work, _RELEASE_S)
 
     async def _write_all(self, records: Iterable[Node | Relationship], size: int) -> None:
-        stream = batches(records, self._preparer, size)
-        while (batch := await asyncio.to_thread(next, stream, None)) is not None:
-            await self._write(batch)
-            self._records += batch.read
-            self._listeners.tell(Progress(self.number, batch.kind, self._records))
-            del batch  # before the next one is made: they are most of the memory there is
+        stream = together(batches(records, self._preparer, size), size)
+        while (some := await asyncio.to_thread(next, stream, None)) is not None:
+            await self._write(some)
+            self._records += sum(batch.read for batch in some)
+            self._listeners.tell(Progress(self.number, some[-1].kind, self._records))
+            del some  # before the next are made: they are most of the memory there is
 
-    async def _write(self, batch: Batch) -> None:
+    async def _write(self, some: Sequence[Batch]) -> None:
         report = Report()
-        for remark in batch.remarks:
-            report.remark(remark)
-        report.count(batch.kind, "refused", batch.refused)
-        report.count(batch.kind, "repeated", batch.read - batch.refused - len(batch.records))
+        for batch in some:
+            for remark in batch.remarks:
+                report.remark(remark)
+            report.count(batch.kind, "refused", batch.refused)
+            report.count(batch.kind, "repeated", batch.read - batch.refused - len(batch.records))
         self._position += 1
         if self._position <= self._resumed_after:
-            report.skipped = len(batch.records)
+            report.skipped = sum(len(batch.records) for batch in some)
         else:
-            report.add(await self._persistently(batch))
+            report.add(await self._persistently(some))
         self.report.add(report)
         self._pass_on()
 
-    async def _persistently(self, batch: Batch) -> Report:
-        """Write a batch; again if it met nodes that it took for new, or that others just made."""
+    async def _persistently(self, some: Sequence[Batch]) -> Report:
+        """Write batches; again if they met nodes they took for new, or that others just made."""
         if self._known is None:
             self._known = {row["kind"] for row in await self._database.read(cypher.KINDS)}
         known = self._known
 
         async def work(transaction: Transaction) -> Report:
             report = Report()  # of this attempt alone: the driver may need several
-            if await self._keep(transaction):
+            if not await self._keep(transaction):
+                report.skipped = sum(len(batch.records) for batch in some)
+                return report
+            for batch in some:
                 fresh = batch.kind in self._schema.node_kinds and batch.kind not in known
                 await write(self._schema, transaction, batch, self._now, report, fresh=fresh)
-                if report.remarks["other-kind"]:
-                    await transaction.run(cypher.ODD, number=self.number)
-            else:
-                report.skipped = len(batch.records)
+            if report.remarks["other-kind"]:
+                await transaction.run(cypher.ODD, number=self.number)
             return report
 
         for attempt in range(_TRIES):
             try:
                 return await self._database.writing(work, _BATCH_DEADLINE_S)
             except GraphConstraintError:
-                known.add(batch.kind)
+                known.update(batch.kind for batch in some)
                 await _pause(attempt)
             except GraphQueryError:  # ArcadeDB, where two meet a kind for the first time
                 if attempt == _TRIES // 2:

@@ -69,8 +69,8 @@ class Preparer:
             remarks.append(Remark("bad-record", node.at, problem))
             return None
         own = self._own(node, uid, remarks)
-        hashed = _hash(node.kind, node.tenant_id, own, uid)
-        if hashed is None:
+        hashed = _hash(node.kind, node.tenant_id, own)
+        if hashed is None or not _is_text(uid):
             remarks.append(Remark("bad-record", node.at, f"{uid!r:.80}: not text in Unicode"))
             return None
         own |= {"uid": uid, "kind": node.kind, "plane": node.plane, "hash": hashed}
@@ -93,15 +93,14 @@ class Preparer:
             remarks.append(Remark("bad-record", tie.at, problem))
             return None
         own = self._own(tie, f"{start} {tie.kind} {end}", remarks)
-        hashed = _hash(tie.kind, "", own, start + end)
-        if hashed is None:
+        # most have no properties: nothing is stored that says nothing
+        hashed = _hash(tie.kind, "", own) if own else ""
+        if hashed is None or not _is_text(start + end):
             remarks.append(Remark("bad-record", tie.at, f"{tie.kind}: not text in Unicode"))
             return None
-        key = "\n".join(str(own.get(name, "")) for name in kind.key)
+        key = "\n".join(str(own.get(name, "")) for name in kind.key) if kind.key else ""
         if own:
             own["hash"] = hashed
-        else:
-            hashed = ""  # most have no properties: nothing is stored that says nothing
         if tie.collection not in ("", tie.kind):
             own["collection"] = tie.collection
         if kind.key:
@@ -180,17 +179,24 @@ def state_of(row: Mapping[str, Any]) -> str:
     own = {name: value for name, value in row.items() if name not in BOOKKEEPING}
     if "extra" in row:
         own["extra"] = row["extra"]
-    return _hash(row["kind"], row.get("tenant_id", ""), own, "") or ""
+    return _hash(row["kind"], row.get("tenant_id", ""), own) or ""
 
 
-def _hash(kind: str, tenant_id: str, own: Mapping[str, Any], names: str) -> str | None:
-    """Return the hash of what is said, `None` if it or the `names` are no text in Unicode."""
+def _hash(kind: str, tenant_id: str, own: Mapping[str, Any]) -> str | None:
+    """Return the hash of what is said, `None` if any of it is no text in Unicode."""
     try:
-        names.encode()
         text = orjson.dumps([kind, fold(tenant_id), own], option=orjson.OPT_SORT_KEYS)
-    except (TypeError, UnicodeEncodeError):
+    except TypeError:
         return None
     return blake2b(text, digest_size=12).hexdigest()
+
+
+def _is_text(uid: str) -> bool:
+    try:
+        uid.encode()
+    except UnicodeEncodeError:  # half of a pair of surrogates
+        return False
+    return True
 
 
 def _withheld(name: str) -> bool:

@@ -23,7 +23,7 @@ async def shortest(
     first = paths.read(rows[0])
     if k == 1:
         return [first]
-    if (await database.capabilities()).k_shortest:
+    if database.capabilities.k_shortest:
         rows = await database.read(paths.k_shortest(allowed, length, k), **ends)
         return [paths.read(row) for row in rows]
     return await _length_by_length(database, allowed, ends, k, range(first.length, length + 1))

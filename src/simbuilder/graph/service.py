@@ -75,9 +75,10 @@ class GraphService:
 
     # --- what is there ---------------------------------------------------------------------
 
-    async def capabilities(self) -> Capabilities:
-        """Return what the database is, and what it can do that not all can."""
-        return await self._database.capabilities()
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the database is, and what it can do that not all can."""
+        return self._database.capabilities
 
     async def initialize_schema(self) -> int:
         """Declare constraints and indexes, bring an older graph up to date, return its version.
@@ -295,7 +296,7 @@ class GraphService:
 
         Unless told to `write` it cannot, on both databases.
         """
-        able = (await self.capabilities()).refuses_to_write
+        able = self.capabilities.refuses_to_write
         if not write and not able and queries.would_write(statement):
             raise writes()
         return await self._database.statement(statement, parameters or {}, write=write)

@@ -89,16 +89,19 @@ async def _write_relationships(
 ) -> None:
     kind = schema.relationship_kinds[batch.kind]
     rows = [record.row for record in batch.records]
-    from_end = batches.walks_from_end(rows)
+    from_end, plain = batches.walks_from_end(rows), not any(row["p"] for row in rows)
+    embedded = transaction.capabilities.embedded
+    make = cypher.create_relationships if embedded else cypher.merge_relationships
     answer = await transaction.run(
-        cypher.merge_relationships(kind, from_end),
-        rows=[{**row, "i": i} for i, row in enumerate(rows)],
+        make(kind, from_end=from_end, plain=plain),
+        rows=[{name: row[name] for name in row if row[name]} for row in rows] if plain else rows,
         **_moment(now),
     )
     found, created, odd = (answer[0][name] for name in ("found", "created", "odd"))
     report.count(batch.kind, "created", int(created))
     report.count(batch.kind, "unchanged", int(found) - int(created) - len(odd))
-    settled = _settle([(batch.records[int(each["i"])], each) for each in odd], now, report)
+    by_ends = {batches.identity(row): batch.records[i] for i, row in enumerate(rows)} if odd else {}
+    settled = _settle([(by_ends[batches.identity(each)], each) for each in odd], now, report)
     if settled.replaced:
         changed = [{**_ends(record), "p": new} for record, new in settled.replaced]
         await transaction.change(cypher.replace_relationships(kind, from_end), rows=changed)

@@ -36,7 +36,7 @@ def stats(session: Reference = None, as_json: Json = False) -> int:
         graph = desk.graph(session)
 
         async def work(service: "GraphService") -> "Stats":
-            version, able = await service.version(), await service.capabilities()
+            version, able = await service.version(), service.capabilities
             counts = await service.counts()
             return {
                 "session": graph.session.short,

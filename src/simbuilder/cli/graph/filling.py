@@ -35,7 +35,7 @@ def init(session: Reference = None, as_json: Json = False) -> int:
 
         async def work(service: "GraphService") -> "Initialized":
             version = await service.initialize_schema()
-            able = await service.capabilities()
+            able = service.capabilities
             return {
                 "session": graph.session.short,
                 "database": f"{able.product} {able.version}",

@@ -32,6 +32,7 @@ from simbuilder.graph.formats.answers_policies import SETTINGS
 from simbuilder.graph.formats.answers_run import Chain, Run, default_collection
 from simbuilder.graph.formats.answers_topics import (
     ARM,
+    DIRECTORY_OBJECTS,
     MAPPERS,
     TOPICS,
     TYPES,
@@ -243,7 +244,8 @@ def _foreign(answer: Answer) -> str:
     """Return why nothing that an answer holds is a part of the graph, if so."""
     if "transitive" in str(answer.place).lower():
         return "members of members follow from the direct ones"
-    if answer.context and not answer.topic and not by_type(answer.first):
+    told = by_item if DIRECTORY_OBJECTS in answer.context.lower() else by_type
+    if answer.context and not answer.topic and not told(answer.first):
         return f"one of {answer.context:.200}: not a part of the graph"
     return ""
 

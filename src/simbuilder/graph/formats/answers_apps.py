@@ -182,6 +182,8 @@ def _credential(item: Item, kind: str, owner: str, run: Run) -> Iterator[Record]
     if not key:
         yield run.remark("bad-record", f"{owner}: a {kind} without keyId")
         return
+    if find(item, "secretText"):
+        yield run.remark("withheld", f"{owner}: the text of secret {key}")
     uid, part = f"{owner}/{key}", "credentials"
     properties = {"credential_type": kind, **read(item, _CREDENTIAL)}
     yield run.node("Credential", uid, properties, part)

@@ -33,6 +33,9 @@ KINDS = {
 }
 """Kinds of node by `@odata.type`."""
 
+ASSIGNED = ("roleAssignments", "roleAssignmentScheduleInstances")
+"""Topics that say who has a directory role, at whatever scope."""
+
 _NAMES = {
     "EntraUser": {
         "userPrincipalName": "upn",
@@ -196,9 +199,12 @@ def membership(item: Item, run: Run) -> Iterator[Record]:
             yield run.remark("bad-record", f"{end_id(item)}: a directory role of no known template")
             return
         role = f"{fold(template)}@{run.tenant}"
-        yield run.tie("HAS_ROLE", run.owner, role, "memberOf", True, scope="/")
+        implied = run.told("directoryRoles/members", "directoryRoles", *ASSIGNED)
+        yield run.tie("HAS_ROLE", run.owner, role, "memberOf", implied, scope="/")
     else:
-        yield run.tie("MEMBER_OF", run.owner, end_id(item), "memberOf", True, membership="direct")
+        implied = run.told("groupMembers", "groups/members")
+        said = {"membership": "direct"}
+        yield run.tie("MEMBER_OF", run.owner, end_id(item), "memberOf", implied, **said)
 
 
 def owning(collection: str) -> Callable[[Item, Run], Iterator[Record]]:

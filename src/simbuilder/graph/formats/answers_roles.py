@@ -5,7 +5,7 @@ Shapes are those of Microsoft Graph v1.0, roleManagement/directory and policies.
 
 from collections.abc import Iterator
 
-from simbuilder.graph.formats.answers_directory import end_id, stranger
+from simbuilder.graph.formats.answers_directory import ASSIGNED, end_id, stranger
 from simbuilder.graph.formats.answers_run import Run
 from simbuilder.graph.formats.answers_values import (
     GUID,
@@ -77,7 +77,8 @@ def role_member(item: Item, run: Run) -> Iterator[Record]:
     yield from stranger(item, run)
     template, part = run.templates.get(run.owner, run.owner), "directoryRoles/members"
     yield from _named(template, run.role_names.get(template), run)
-    yield run.tie("HAS_ROLE", end_id(item), _role(template, run), part, True, scope="/")
+    implied = run.told("", *ASSIGNED)
+    yield run.tie("HAS_ROLE", end_id(item), _role(template, run), part, implied, scope="/")
 
 
 def _named(template: str, name: str | None, run: Run) -> Iterator[Record]:

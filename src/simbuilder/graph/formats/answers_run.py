@@ -118,6 +118,14 @@ class Run:
         """Note an object whose parts other answers may list."""
         self._ids.setdefault(topic, set()).add(uid)
 
+    def told(self, part: str, *topics: str) -> bool:
+        """Whether other answers say the same: of the topics, or a part within another answer.
+
+        What they say too is implied here. What only this answer says is not: it may dangle, and
+        that is then to be heard of.
+        """
+        return part in self._covered or not self.present.isdisjoint(topics)
+
     def covers(self, part: str, uid: str) -> None:
         """Note that all that belongs to one object, such as its members, was read."""
         if self.flawed:
