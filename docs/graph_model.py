@@ -29,7 +29,11 @@ writes its ids in capitals: where a kind has a BloodHound kind, `objectid` is th
 **Labels.** A node carries `{entity}`, the label of its family, that of its kind, and the kind that
 BloodHound knows it by with `AZBase`, so that queries made for BloodHound find it here.
 
-**Bookkeeping.** The service itself writes
+**Bookkeeping.** Of every node the service itself writes when it was first and last seen
+(`first_seen`, `last_seen`), which pass saw it last (`snapshot_id`), which one its present state
+began with (`since`), its `revision`, and its `collection`, the listing of the source that it came
+with. Relationships have `snapshot_id` and `since` alone: the times are those of the passes, tenant
+and plane those of the node they start at. All names that it writes, and no kind may declare:
 {bookkeeping}.
 What a source says and no kind declares is kept as JSON in `extra`. A value that is missing is a
 property that is missing.

@@ -34,26 +34,25 @@ class NodeRow(TypedDict, total=False):
     extra: str
     hash: str
     first_seen: str
+    """ISO 8601, of the pass or edit that created it; `last_seen` of the last one that saw it."""
     last_seen: str
-    snapshot_id: str
-    since: str
+    snapshot_id: int
+    """The number of the last pass that saw it."""
+    since: int
+    """The number of the pass or edit that its present state began with."""
     revision: int
 
 
 class TieRow(TypedDict, total=False):
-    """What the service itself says about any relationship."""
+    """What the service itself says about any relationship; the times are those of the passes."""
 
-    tenant_id: str
-    plane: Literal["planned", "deployed", "observed"]
     collection: str
+    """Its own kind, if it is missing."""
     key: str
     extra: str
     hash: str
-    first_seen: str
-    last_seen: str
-    snapshot_id: str
-    since: str
-    revision: int
+    snapshot_id: int
+    since: int
 '''
 
 

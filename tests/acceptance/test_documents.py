@@ -25,12 +25,12 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def test_the_readme_examples_run_as_they_stand(cli: Cli) -> None:
-    use, day = blocks(README, "console")[1:]
+    use, tenant, day = blocks(README, "console")[1:]
     (program,) = blocks(README, "python")
     script = cli.folder / "example.py"
     script.write_text(program)
     lines = [line for line in use.splitlines() if "activate" not in line]
-    shell = "\n".join(["set -eu", *lines, f"{sys.executable} example.py", *day.splitlines()])
+    shell = "\n".join(["set -eu", *lines, f"{sys.executable} example.py", tenant, day])
     assert cli("session", "create", "--start-containers").status == 0
     path = f"{Path(COMMAND).parent}{os.pathsep}{cli.env['PATH']}"
     done = subprocess.run(
@@ -43,6 +43,8 @@ def test_the_readme_examples_run_as_they_stand(cli: Cli) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "['alice']" in done.stdout
+    assert (cli.folder / "tenant.html").exists()
+    assert (cli.folder / "tenant.jsonl").exists()
     assert "removed" in done.stdout
     assert cli.servers() == []
     assert not cli.state.exists()

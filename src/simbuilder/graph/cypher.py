@@ -240,14 +240,6 @@ MATCH (n:{ENTITY} {{uid: $uid}}) {_LOCK_N} WITH n \
 WHERE n.revision = $revision RETURN properties(n) AS was"""
 
 
-def get_relationship(kind: RelationshipKind) -> str:
-    """Return the statement that reads one tie."""
-    key = " {key: $key}" if kind.key else ""
-    return f"""\
-MATCH (a:{ENTITY} {{uid: $start}})-[r:{kind.name}{key}]->(b:{ENTITY} {{uid: $end}}) \
-RETURN properties(r) AS tie"""
-
-
 # --- taking it all away --------------------------------------------------------------------
 
 WIPE_NODES = f"MATCH (n:{ENTITY}) WITH n LIMIT $limit DETACH DELETE n RETURN count(*) AS n"

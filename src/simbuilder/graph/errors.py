@@ -54,12 +54,6 @@ class GraphQueryError(GraphError):
     exit_status = 2
 
 
-class GraphCapabilityError(GraphError):
-    """This database cannot do that; `GraphService.capabilities` says so beforehand."""
-
-    code = "graph-capability"
-
-
 class GraphInputError(GraphError):
     """A file cannot be read as a graph; nothing was changed."""
 
