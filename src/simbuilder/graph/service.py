@@ -1,6 +1,5 @@
 """The graph of tenants in one database: write it in passes or one by one, ask, compare, delete."""
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -111,9 +110,8 @@ class GraphService:
 
     async def counts(self) -> Counts:
         """Return how much there is of each kind, on each plane, of each tenant."""
-        nodes, ties = await asyncio.gather(
-            self._database.read(queries.NODE_COUNTS), self._database.read(queries.TIE_COUNTS)
-        )
+        nodes = await self._database.read(queries.NODE_COUNTS)
+        ties = await self._database.read(queries.TIE_COUNTS)
         return Counts(_counted(nodes), _counted(ties))
 
     async def snapshots(self) -> list[Mapping[str, Any]]:

@@ -166,19 +166,32 @@ def usage(engine: Engine, owner: str, timeout_s: float) -> dict[str, dict[str, U
     Takes at most `timeout_s`; an engine measures for a second or two. Raises like `Engine.ask`.
     """
     deadline = time.monotonic() + timeout_s
-    running = {c.id: c for c in containers(engine, owner, timeout_s=timeout_s) if c.runs}
+    try:
+        running, lines = _measured(engine, owner, deadline)
+    except EngineError:  # Docker 20.10 says EOF where a container ends while it is measured
+        running, lines = _measured(engine, owner, deadline)
     used: dict[str, dict[str, Usage]] = {c.session_id: {} for c in running.values()}
-    if running:
-        columns = "{{.ID}}\t{{.MemUsage}}\t{{.CPUPerc}}"
-        shown = ("stats", "--no-stream", "--no-trunc", "--format", columns)
-        left_s = max(0.1, deadline - time.monotonic())
-        for line in engine.lines(*shown, *running, timeout_s=left_s):
-            container_id, size, share = line.split("\t")
-            if container_id in running:  # one that has just ended is shown without a name
-                one = running[container_id]
-                memory_bytes = _bytes(size.partition(" / ")[0])
-                used[one.session_id][one.service] = Usage(memory_bytes, _share(share))
+    for line in lines:
+        container_id, size, share = line.split("\t")
+        if container_id in running:  # one that has just ended is shown without a name
+            one = running[container_id]
+            memory_bytes = _bytes(size.partition(" / ")[0])
+            used[one.session_id][one.service] = Usage(memory_bytes, _share(share))
     return used
+
+
+def _measured(
+    engine: Engine, owner: str, deadline: float
+) -> tuple[dict[str, Container], list[str]]:
+    """Return the containers that run, and what `docker stats` says of them."""
+    found = containers(engine, owner, timeout_s=max(0.1, deadline - time.monotonic()))
+    running = {c.id: c for c in found if c.runs}
+    if not running:
+        return running, []
+    columns = "{{.ID}}\t{{.MemUsage}}\t{{.CPUPerc}}"
+    shown = ("stats", "--no-stream", "--no-trunc", "--format", columns)
+    left_s = max(0.1, deadline - time.monotonic())
+    return running, engine.lines(*shown, *running, timeout_s=left_s)
 
 
 def stored(engine: Engine, sessions: Sequence[Session]) -> dict[str, dict[str, int]]:
