@@ -17,6 +17,7 @@ from simbuilder.graph.errors import (
     GraphQueryError,
     GraphTimeoutError,
 )
+from simbuilder.scaffolding.text import bolt_product
 
 if TYPE_CHECKING:
     from neo4j import (
@@ -284,12 +285,8 @@ def writes() -> GraphQueryError:
 
 
 def _capabilities(agent: str) -> Capabilities:
-    """Read what a server calls itself: `Neo4j/5.26.0 compatible (ArcadeDB 26.10.2)`."""
-    embedded = re.search(r"ArcadeDB ([^ )]+)", agent)
-    if embedded:
-        return Capabilities("ArcadeDB", embedded[1], embedded=True)
-    product, _, version = agent.partition("/")
-    return Capabilities(product, version, embedded=False)
+    product, version = bolt_product(agent)
+    return Capabilities(product, version, embedded=product == "ArcadeDB")
 
 
 class explained:  # noqa: N801 - used as a function, `with explained(address, 30):`

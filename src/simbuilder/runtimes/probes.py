@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from simbuilder.scaffolding.text import bolt_product
 from simbuilder.sessions import catalog, envfile
 from simbuilder.sessions.model import Health, Session
 
@@ -115,20 +116,6 @@ def warm_bolt(port: int, password: str) -> bool:
     except (DriverError, Neo4jError, OSError):
         return False
     return True
-
-
-def bolt_product(agent: str) -> tuple[str, str]:
-    """Return (product, version) from a Bolt server's agent string.
-
-    ArcadeDB 26.10 calls itself `Neo4j/5.26.0 compatible (ArcadeDB 26.10.2)`, because drivers insist
-    on the prefix; Neo4j calls itself `Neo4j/5.26.0`.
-    """
-    _, compatible, inner = agent.partition("compatible (")
-    if compatible:
-        product, _, version = inner.rstrip(")").partition(" ")
-    else:
-        product, _, version = agent.partition("/")
-    return product, version
 
 
 def _nats(session: Session, timeout_s: float) -> Health:

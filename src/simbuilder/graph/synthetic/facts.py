@@ -196,5 +196,3 @@ FIRST_PARTY: tuple[tuple[str, str], ...] = (
     ("c5393580-f805-4401-95e8-94b7a6ef2fc2", "Office 365 Management APIs"),
 )
 """Client id and name of applications of Microsoft found in most tenants."""
-
-SERVICE_MANAGEMENT = "797f4846-ba00-4fd7-ba43-dac1f8f63013"

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, LiteralString
 
 from simbuilder.runtimes.canaries.names import TIMEOUT_S
-from simbuilder.runtimes.probes import bolt_product
+from simbuilder.scaffolding.text import bolt_product
 from simbuilder.sessions import catalog
 from simbuilder.sessions.model import Session
 
