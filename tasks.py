@@ -237,7 +237,7 @@ def typecheck(_options):
 
 
 def format_(_options):
-    """Format the code, renew requirements.txt, .env.template, docs/cli.md and docs/schemas."""
+    """Format the code, and renew requirements.txt and all that docs/generate.py makes."""
     bootstrap()
     return (
         run(tool("python"), "-m", "docs.generate")
