@@ -1,0 +1,1 @@
+"""Events between agents and services, on NATS JetStream; takes an address, knows no session."""

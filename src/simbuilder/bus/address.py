@@ -1,0 +1,30 @@
+"""Where a bus is, and as whom to go there. No secret appears in any text of it. Pure."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Tls:
+    """How the server is recognised, and what the server recognises us by: paths of PEM files."""
+
+    ca_file: str | None = None
+    """Who signed the server's certificate; the system's authorities if left out."""
+
+    cert_file: str | None = None
+    key_file: str | None = None
+    hostname: str | None = None
+    """The name in the server's certificate, if it is not the one in the address."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """One server or several of a cluster, such as `nats://127.0.0.1:4222`, and who we are there."""
+
+    urls: tuple[str, ...]
+    user: str = ""
+    password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    credentials_file: str | None = None
+    """A file of JWT and seed, as `nsc` writes them."""
+
+    tls: Tls | None = None
