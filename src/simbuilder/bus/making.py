@@ -1,5 +1,6 @@
 """New events: what only the moment can give them, an id and a time."""
 
+import os
 import uuid
 from datetime import UTC, datetime
 
@@ -7,6 +8,11 @@ from simbuilder.bus.events import Event, EventData, Json
 
 _ACT = uuid.UUID("6f1c2a52-5d0e-4f53-9d3b-0c4a3f6f2d11")
 """The namespace of ids that follow from others; any would do, but never another."""
+
+
+def new_id() -> str:
+    """Return an id that nothing else has: 128 bits of the system's randomness, in hex."""
+    return os.urandom(16).hex()
 
 
 def new_event(
@@ -20,7 +26,7 @@ def new_event(
     """Return an event of now; see `Event.of`."""
     return Event.of(
         data,
-        id=str(uuid.uuid4()),
+        id=new_id(),
         time=datetime.now(UTC),
         source=source,
         cause=cause,
@@ -43,7 +49,7 @@ def new_named(
     return Event.named(
         type_,
         data,
-        id=id or str(uuid.uuid4()),
+        id=id or new_id(),
         time=datetime.now(UTC),
         source=source,
         cause=cause,

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from simbuilder.bus.declarations import DECLARED, Declaration, Queue
 from simbuilder.bus.events import Event
@@ -34,8 +34,7 @@ class Start:
     time: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ack:
+class Ack(NamedTuple):
     """The server has stored an event, or had stored one of that id before (`duplicate`)."""
 
     stream: str

@@ -5,6 +5,7 @@ partitions, so a queue that promises order takes one event of each partition at 
 """
 
 import re
+from functools import lru_cache
 from zlib import crc32
 
 from simbuilder.bus.errors import BadNameError
@@ -24,6 +25,7 @@ _QUEUE = re.compile(_TOKEN)
 _PATTERN = re.compile(r"(?:[A-Za-z0-9_$-]+|\*)(?:\.(?:[A-Za-z0-9_$-]+|\*))*(?:\.>)?|>")
 
 
+@lru_cache(maxsize=1024)
 def checked_subject(subject: str) -> str:
     """Return a subject that events may have. Raises `BadNameError`."""
     if not _SUBJECT.fullmatch(subject):
@@ -34,6 +36,7 @@ def checked_subject(subject: str) -> str:
     return subject
 
 
+@lru_cache(maxsize=1024)
 def checked_type(name: str) -> str:
     """Return the type of an event: ours has the form of a subject, others have their own.
 
@@ -70,6 +73,7 @@ def checked_pattern(pattern: str) -> str:
     return pattern
 
 
+@lru_cache(maxsize=4096)
 def partition_of(key: str) -> str:
     """Return the token of a key's partition, the same everywhere and for ever."""
     return f"k{crc32(key.encode()) % PARTITIONS:02d}"

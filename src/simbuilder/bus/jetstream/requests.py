@@ -1,0 +1,116 @@
+"""Requests and their replies, on plain NATS: nothing of them is kept."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from nats.aio.msg import Msg
+from nats.errors import Error, NoRespondersError
+from nats.errors import TimeoutError as NatsTimeoutError
+
+from simbuilder.bus import formats, payloads
+from simbuilder.bus.errors import (
+    BadNameError,
+    BusConnectionError,
+    BusError,
+    BusTimeoutError,
+    EventError,
+    NoResponderError,
+)
+from simbuilder.bus.events import Event
+from simbuilder.bus.jetstream.connection import UNSENT, Connection, permission_error
+from simbuilder.bus.jetstream.payloads import PayloadStore
+from simbuilder.bus.protocol import Responder
+from simbuilder.bus.subjects import REQUESTS, checked_subject, domain_of
+
+FAILED = "Sim-Error"
+"""The header of a reply that says how the responder failed."""
+
+_RESPONDERS = "responders"
+_LONGEST_WORD = 1000
+
+
+def request_subject(subject: str) -> str:
+    """Return a subject that requests may have. Raises `BadNameError`."""
+    if domain_of(checked_subject(subject)) != REQUESTS:
+        raise BadNameError(
+            f"{subject} is not for requests", f"as in: sim.{REQUESTS}.v1.planner.estimate"
+        )
+    return subject
+
+
+class Requests:
+    """Asking and answering on one connection."""
+
+    def __init__(self, connection: Connection, store: PayloadStore) -> None:
+        self._connection, self._store = connection, store
+        self._answering: set[asyncio.Task[None]] = set()
+
+    async def ask(self, subject: str, event: Event, deadline_s: float) -> Event:
+        """Ask; see `protocol.Bus.request`."""
+        subject = request_subject(subject)
+        raw = await self._raw(event)
+        refused: list[str] = []
+
+        def hear(said: str) -> None:
+            if f'"{subject}"' in said:
+                refused.append(said)
+
+        self._connection.denied.append(hear)
+        try:
+            reply = await self._connection.client.request(subject, raw, timeout=deadline_s)
+        except NoRespondersError:
+            raise NoResponderError(f"nobody answers {subject}", "start what does") from None
+        except NatsTimeoutError:
+            if refused:
+                raise permission_error(refused[0]) from None
+            raise BusTimeoutError(f"{subject} was not answered within {deadline_s:g} s") from None
+        except UNSENT:
+            raise BusConnectionError(
+                f"the bus at {self._connection.where} does not answer", "try again"
+            ) from None
+        finally:
+            self._connection.denied.remove(hear)
+        failed = (reply.headers or {}).get(FAILED)
+        if failed is not None:
+            raise BusError(f"{subject} failed: {failed}")
+        return formats.read(reply.data)
+
+    @asynccontextmanager
+    async def answering(self, subject: str, responder: Responder) -> AsyncIterator[None]:
+        """Answer for the block; see `protocol.Bus.respond`."""
+
+        async def take(message: Msg) -> None:
+            task = asyncio.ensure_future(self._answer(message, responder))
+            self._answering.add(task)
+            task.add_done_callback(self._answering.discard)
+
+        subscription = await self._connection.subscribe(
+            request_subject(subject), take, queue=_RESPONDERS
+        )
+        await self._connection.client.flush()  # from here on the server knows of us
+        try:
+            yield
+        finally:
+            await self._connection.leave(subscription)
+            if self._answering:
+                await asyncio.wait(set(self._answering))
+
+    async def _answer(self, message: Msg, responder: Responder) -> None:
+        headers = None
+        try:
+            raw = await self._raw(await responder(formats.read(message.data)))
+        except Exception as error:  # noqa: BLE001 - whatever it is, whoever asked has to hear it
+            said = error.message if isinstance(error, EventError) else str(error)
+            raw, headers = b"", {FAILED: f"{type(error).__name__}: {said}"[:_LONGEST_WORD]}
+        try:
+            await self._connection.client.publish(message.reply, raw, headers=headers)
+        except Error:
+            return  # whoever asked hears nothing, as when the connection is lost a moment later
+
+    async def _raw(self, event: Event) -> bytes:
+        sent, raw, payload = payloads.what_to_send(event)
+        name = payloads.name_of(sent)
+        if payload is not None and name is not None:
+            await self._store.put(name, payload, 30.0)
+        return raw
