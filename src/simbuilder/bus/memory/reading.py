@@ -11,15 +11,17 @@ async def reading(
     log: Log, pattern: str, start: Start, *, follow: bool, check: Callable[[], object]
 ) -> AsyncGenerator[Stored, None]:
     """Go through what is there and, with `follow`, what comes; `check` raises to end it."""
-    patterns, end = (pattern,), log.last
-    for sequence in [message.sequence for message in present(log, patterns, start)]:
+    patterns = (pattern,)
+    there = [message.sequence for message in present(log, patterns, start)]
+    end = max(log.last, start.sequence - 1 if start.where == "sequence" else 0)
+    for sequence in there:
         await asyncio.sleep(0)  # others have their turn, as they have where there is a server
         check()
         if (found := log.get(sequence)) is not None:
             yield stored(log.declared.name, found)
     while follow:
         check()
-        if log.last == end:
+        if log.last <= end:
             await log.bell.wait()
             continue
         before, end = end, log.last

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import combinations, zip_longest
 from typing import Any
 
 from simbuilder.bus.declarations import PAYLOADS, Bucket, Declaration, Queue, Stream
@@ -105,7 +106,14 @@ class MemoryServer:
         several += [bucket.replicas for bucket in declaration.buckets]
         if max(several) > 1:
             raise BusError(f"one server cannot keep {max(several)} copies", "that takes a cluster")
-        streams = self.logs.keys() | {stream.name for stream in declaration.streams}
+        streams = {name: log.declared for name, log in self.logs.items()}
+        streams |= {stream.name: stream for stream in declaration.streams}
+        for one, other in combinations(streams.values(), 2):
+            if any(overlap(a, b) for a in one.subjects for b in other.subjects):
+                raise BusError(f"{one.name} and {other.name} would keep the same subjects")
+        for stream in streams.values():
+            if 0 < stream.max_age_s < stream.duplicates_s:
+                raise BusError(f"{stream.name} would know ids for longer than it keeps events")
         for queue in declaration.queues:
             if queue.stream not in streams:
                 raise NoStreamError(f"there is no stream {queue.stream} for queue {queue.name}")
@@ -155,6 +163,18 @@ class MemoryServer:
 
 
 _ENSURE = "'simbuilder bus ensure' makes what is declared"
+
+
+def overlap(one: str, other: str) -> bool:
+    """Say whether two patterns have a subject in common."""
+    for mine, theirs in zip_longest(one.split("."), other.split(".")):
+        if None in (mine, theirs):
+            return False
+        if ">" in (mine, theirs):
+            return True
+        if "*" not in (mine, theirs) and mine != theirs:
+            return False
+    return True
 
 
 def _store(declaration: Declaration) -> Bucket:

@@ -1,0 +1,25 @@
+"""What an error said, fit to be kept: short, and without credentials. Pure."""
+
+import re
+
+LONGEST = 1000
+
+_IN_ADDRESS = re.compile(r"(?<=://)[^/\s@]+(?=@)")
+_NAMED = re.compile(
+    r"((?:password|passwd|secret|token|api_?key|account_?key|authorization|bearer)"
+    r"[\"']?\s*[=:]?\s+?|(?:password|passwd|secret|token|api_?key|account_?key|sig)[\"']?\s*[=:]\s*)"
+    r"[\"']?[^\s\"',;&]+",
+    re.IGNORECASE,
+)
+
+
+def said(error: BaseException) -> str:
+    """Return the class of an error and what it said."""
+    return kept(f"{type(error).__name__}: {error}".removesuffix(": "))
+
+
+def kept(text: str) -> str:
+    """Return a text without what looks like a credential, cut off where it gets too long."""
+    text = _IN_ADDRESS.sub("***", text)
+    text = _NAMED.sub(lambda found: f"{found[1]}***", text)
+    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."

@@ -1,0 +1,333 @@
+"""Workers: what runs a handler for the events of a queue, and answers for what becomes of each.
+
+    async def plan(job: Job) -> None:
+        ...
+
+    async with open_bus(address) as bus:
+        await Worker(bus, queue, plan).run()
+
+Each event is settled in one of these ways, and in this order, so that whenever a worker is killed
+another goes on: finished (the ledger says so, then it is acknowledged), to be tried again (the
+ledger lets it go, then it is returned with a pause), or given up (its dead letter is stored, the
+ledger says so, then it is taken from the queue). docs/bus.md says what follows from that.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from simbuilder.bus import deadletters, tracing
+from simbuilder.bus.catalogue import CATALOGUE
+from simbuilder.bus.catalogue.deadletters import Cause
+from simbuilder.bus.catalogue.health import WorkerStarted, WorkerStopped
+from simbuilder.bus.declarations import WORK, Queue
+from simbuilder.bus.errors import BusConnectionError, BusError, EventError, NoStreamError
+from simbuilder.bus.events import KNOWN, Event, EventData
+from simbuilder.bus.gate import Gate
+from simbuilder.bus.jobs import Job, Reject, Retry
+from simbuilder.bus.ledger import Claim, Ledger, Record
+from simbuilder.bus.making import new_event, new_id
+from simbuilder.bus.members import membership
+from simbuilder.bus.protocol import Bus, Deliveries, Delivery
+from simbuilder.bus.words import kept, said
+
+if TYPE_CHECKING:
+    from simbuilder.bus.metrics import Metrics, Outcome
+
+Handler = Callable[[Job], Awaitable[None]]
+
+CONCURRENCY = 8
+GRACE_S = 10.0
+_BUSY_PAUSES = 8
+"""How often, within the time that a worker may be silent, one looks whether it is gone."""
+
+_AFTER_TROUBLE_S = 1.0
+"""When the bus itself fails, what could not be done is returned for so long."""
+
+_VERSIONS = frozenset((kind.TYPE.split(".")[1], *kind.TYPE.split(".")[3:]) for kind in CATALOGUE)
+
+
+class Worker:
+    """Runs `handler` for the events of a queue, `concurrency` of them at once.
+
+    With `once` a ledger sees to it that an event whose handler has returned is never handled again;
+    without it an event may be, for example after the server was killed, and takes two thirds of the
+    time. A handler that takes longer than `timeout_s` is interrupted. At the end what runs has
+    `grace_s` to finish.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        queue: Queue,
+        handler: Handler,
+        *,
+        concurrency: int = CONCURRENCY,
+        once: bool = True,
+        timeout_s: float | None = None,
+        grace_s: float = GRACE_S,
+        source: str | None = None,
+        metrics: "Metrics | None" = None,
+    ) -> None:
+        self.id = f"{queue.name}-{socket.gethostname()}-{os.getpid()}-{new_id()[:8]}"
+        self.done = 0
+        self._bus, self._queue, self._handler = bus, queue, handler
+        self._concurrency, self._once, self._timeout_s = concurrency, once, timeout_s
+        self._grace_s, self._metrics = grace_s, metrics
+        self._source = source or f"/simbuilder/{queue.name}"
+        self._ledger: Ledger | None = None
+        self._gate = Gate()
+        self._stopped = asyncio.Event()
+        self._slots = asyncio.Semaphore(concurrency)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._failed: BaseException | None = None
+
+    def stop(self) -> None:
+        """Take nothing more, finish what runs, return the rest; `run` ends when that is done."""
+        self._stopped.set()
+
+    async def run(self) -> None:
+        """Work until `stop` is called. Raises what ends the connection, and `NoStreamError`.
+
+        Cancelled, it returns what runs to the queue without waiting for it.
+        """
+        async with AsyncExitStack() as stack:
+            if self._once:
+                members = await stack.enter_async_context(
+                    membership(self._bus, self.id, self._queue.ack_wait_s)
+                )
+                bucket = self._bus.bucket(WORK.name)
+                self._ledger = Ledger(bucket, self._queue.name, self.id, members)
+            deliveries = await stack.enter_async_context(
+                self._bus.pull(self._queue, batch=self._concurrency)
+            )
+            await self._tell(WorkerStarted(worker=self.id, queue=self._queue.name))
+            reading = asyncio.create_task(self._reading(deliveries))
+            try:
+                await _either(reading, self._stopped)
+                await self._finish()
+            finally:
+                reading.cancel()
+                await self._cancel_all()
+            if reading.done() and not reading.cancelled():
+                await reading
+        if self._failed is not None:
+            raise self._failed
+        await self._tell(WorkerStopped(worker=self.id, queue=self._queue.name, done=self.done))
+
+    async def _tell(self, data: EventData) -> None:
+        try:
+            await self._bus.publish(new_event(data, self._source))
+        except NoStreamError:
+            return  # nobody declared a stream for it: then nobody wants to know
+
+    async def _reading(self, deliveries: Deliveries) -> None:
+        async for delivery in deliveries:
+            await self._slots.acquire()
+            self._begin(delivery)
+
+    def _begin(self, delivery: Delivery) -> None:
+        task = asyncio.create_task(self._take(delivery))
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        self._slots.release()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failed = self._failed or error
+            self._stopped.set()
+
+    async def _finish(self) -> None:
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=self._grace_s)
+
+    async def _cancel_all(self) -> None:
+        tasks = set(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    # --- one delivery ----------------------------------------------------------------------
+
+    async def _take(self, delivery: Delivery) -> None:
+        if self._metrics is not None:
+            self._metrics.held(self._queue.name, len(self._tasks))
+        try:
+            await self._settle(delivery)
+        except BusConnectionError:
+            raise
+        except BusError:
+            # nothing was finished or given up, or the ledger would know; somebody tries again
+            await delivery.nak(_AFTER_TROUBLE_S)
+
+    async def _settle(self, delivery: Delivery) -> None:
+        message = delivery.message
+        wanted = message.headers.get(deadletters.QUEUE, self._queue.name)
+        if wanted != self._queue.name:
+            await delivery.ack()  # sent to another queue alone; ours takes all subjects of a stream
+            return
+        if message.event is None:
+            await self._give_up(delivery, "malformed", message.problem, delivery.attempt)
+            await delivery.term("malformed")
+            return
+        key = message.event.id
+        if (run := message.headers.get(deadletters.RUN)) is not None:
+            key = f"{key}~{run}"
+        claim = await self._claim(delivery, key)
+        if claim is None:
+            return
+        try:
+            await self._work_on(delivery, claim, f"{self._queue.name}/{key}", message.event)
+        except (BusError, asyncio.CancelledError):
+            # neither finished nor failed: whoever has it next begins anew
+            await self._write(claim, replace(claim.record, state="free"))
+            await delivery.nak()
+            raise
+
+    async def _claim(self, delivery: Delivery, key: str) -> Claim | None:
+        """Take an event up; `None` if that is not for us to do, and the delivery is settled."""
+        if self._ledger is None:
+            record = Record("taken", self.id, delivery.attempt - 1, attempts=delivery.attempt)
+            return Claim("", record, 0, "ours")
+        while True:
+            claim = await self._ledger.claim(key)
+            if claim.verdict == "ours":
+                return claim
+            if claim.verdict != "busy":
+                await delivery.ack()
+                self._count("skipped", 0.0)
+                return None
+            # its worker may be gone, or may finish: the delivery is kept alive until one is known
+            self._slots.release()
+            try:
+                await asyncio.sleep(self._queue.ack_wait_s / _BUSY_PAUSES)
+            finally:
+                await self._slots.acquire()
+
+    async def _work_on(self, delivery: Delivery, claim: Claim, key: str, event: Event) -> None:
+        record, most = claim.record, self._queue.max_deliver
+        if record.crashes >= most and record.cause is None:
+            record = replace(record, cause="crashed", attempts=record.attempts - 1)
+        if record.cause is None:
+            began = asyncio.get_running_loop().time()
+            ending = await self._attempt(delivery, record, key, event)
+            self._count(ending.outcome, began)
+            if ending.outcome == "done":
+                self.done += await self._write(claim, replace(record, state="done"))
+                await delivery.ack()
+                return
+            failures = record.failures + 1
+            given_up = ending.final or failures >= most
+            record = replace(
+                record,
+                state="free",
+                failures=failures,
+                error=kept(ending.problem),
+                cause=ending.cause if given_up else None,
+            )
+            await self._write(claim, record)
+            if not given_up:
+                pause = self._queue.pause_s(failures) if ending.pause_s is None else ending.pause_s
+                await delivery.nak(pause)
+                return
+        cause = record.cause or "failed"
+        await self._give_up(delivery, cause, record.error, record.attempts)
+        await self._write(claim, replace(record, state="dead"))
+        await delivery.term(cause)
+
+    async def _attempt(
+        self, delivery: Delivery, record: Record, key: str, event: Event
+    ) -> "_Ending":
+        """Run the handler, and say how that ended. Raises `BusError` if it could not begin."""
+        try:
+            event = await self._bus.whole(event)
+            data = event.payload()
+        except EventError as error:
+            return _Ending("failed", "malformed", error.message, final=True)
+        if data is None and _other_version(event.type):
+            problem = f"this worker knows no type {event.type}"
+            return _Ending("failed", "unknown-type", problem, final=True)
+        job = Job(
+            event,
+            event.data if data is None else data,
+            record.attempts,
+            key,
+            delivery.message,
+            self._bus,
+            self._source,
+        )
+        try:
+            async with self._gate.through(alone=record.alone):
+                await self._run(job)
+        except Reject as error:
+            return _Ending("rejected", "rejected", str(error) or "no reason given", final=True)
+        except Retry as error:
+            return _Ending("failed", "failed", str(error) or "again", pause_s=error.after_s)
+        except _TimedOutError as error:
+            return _Ending("timed-out", "timed-out", str(error))
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises is a failed attempt
+            return _Ending("failed", "failed", said(error))
+        return _Ending("done")
+
+    async def _run(self, job: Job) -> None:
+        with tracing.handling(job.event, self._queue.name):
+            if self._timeout_s is None:
+                await self._handler(job)
+                return
+            try:
+                async with asyncio.timeout(self._timeout_s) as limit:
+                    await self._handler(job)
+            except TimeoutError:
+                if not limit.expired():
+                    raise  # the handler's own
+                raise _TimedOutError(f"it took longer than {self._timeout_s:g} s") from None
+
+    async def _give_up(self, delivery: Delivery, cause: Cause, problem: str, attempts: int) -> None:
+        queue = self._queue.name
+        await deadletters.bury(self._bus, queue, delivery.message, cause, problem, attempts)
+        if self._metrics is not None:
+            self._metrics.dead(queue, cause)
+
+    async def _write(self, claim: Claim, record: Record) -> bool:
+        return self._ledger is None or await self._ledger.finish(claim, record)
+
+    def _count(self, outcome: "Outcome", began: float) -> None:
+        if self._metrics is not None:
+            seconds = asyncio.get_running_loop().time() - began if began else 0.0
+            self._metrics.handled(self._queue.name, outcome, seconds)
+
+
+@dataclass(frozen=True)
+class _Ending:
+    """How an attempt ended, and if not well, why."""
+
+    outcome: "Outcome"
+    cause: Cause = "failed"
+    problem: str = ""
+    final: bool = False
+    pause_s: float | None = None
+    """Until the next attempt, if the handler says so."""
+
+
+class _TimedOutError(Exception):
+    """The handler took too long."""
+
+
+def _other_version(type_: str) -> bool:
+    """Say whether a type is known in another version only."""
+    parts = type_.split(".")
+    return type_ not in KNOWN and (parts[1], *parts[3:]) in _VERSIONS if len(parts) > 1 else False
+
+
+async def _either(task: "asyncio.Task[None]", event: asyncio.Event) -> None:
+    waiting = asyncio.create_task(event.wait())
+    try:
+        await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
