@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.bus import bench_bus
 from benchmarks.crowd import bench_crowds
 from benchmarks.docker import bench_docker
 from benchmarks.forks import bench_forks
@@ -219,6 +220,7 @@ def main() -> int:
         bare = BareServers(home.folder, cache)
         good = [bench_list(home), bench_run(home), bench_session(home, bare), *bench_crowds(home)]
         good += [*bench_forks(home), *bench_fresh(home), bench_watch(home)]
+        good += bench_bus(home)
         good += bench_graph(home, "embedded")
         if images := _test_images():
             with _home(cache, "docker") as other:

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
     from neo4j import Driver
 
+    from simbuilder.bus.jetstream.bus import JetStreamBus
+
 __all__ = ["LiveSession", "SimBuilderError", "session"]
 
 _log = logging.getLogger("simbuilder")
@@ -119,6 +121,17 @@ class LiveSession:
             yield connection
         finally:
             await connection.close()
+
+    @asynccontextmanager
+    async def bus(self) -> AsyncIterator["JetStreamBus"]:
+        """Connect to the bus, with all that is declared there: `async with s.bus() as bus: ...`."""
+        from simbuilder.bus.address import Address
+        from simbuilder.bus.service import open_bus
+
+        self._need("nats")
+        async with open_bus(Address((self.env["NATS_URL"],))) as bus:
+            await bus.ensure()
+            yield bus
 
     def blobs(self) -> "BlobServiceClient":
         """Return a new client for the blobs in Azurite; it is closed with the session."""

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 import simbuilder
+from simbuilder.bus.catalogue.workflow import RunStarted
+from simbuilder.bus.making import new_event
 from simbuilder.composition import Rooms, rooms
 from simbuilder.scaffolding import identity, process
 from simbuilder.scaffolding.exceptions import NotReadyError, UsageError
@@ -46,6 +48,15 @@ def publish(s: simbuilder.LiveSession) -> int:
     return asyncio.run(go())
 
 
+async def announce(s: simbuilder.LiveSession) -> list[str]:
+    """Publish an event on the bus and return the runs that its stream tells of."""
+    async with s.bus() as bus:
+        await bus.publish(new_event(RunStarted(run="run-1"), "/tests"))
+        return [
+            stored.event.data["run"] async for stored in bus.read("SIM_WORKFLOW") if stored.event
+        ]
+
+
 def test_a_session_serves_its_own_clients_and_is_gone_after_the_block(
     user: Rooms, project: Path
 ) -> None:
@@ -56,6 +67,7 @@ def test_a_session_serves_its_own_clients_and_is_gone_after_the_block(
         s.blobs().create_container("attic").upload_blob("chest", b"gold")
         assert s.blobs().get_blob_client("attic", "chest").download_blob().readall() == b"gold"
         assert publish(s) == 1
+        assert asyncio.run(announce(s)) == ["run-1"]
         assert s.env["NEO4J_URI"] == f"bolt://127.0.0.1:{s.ports['neo4j.bolt']}"
         assert s.env["SIMBUILDER_SESSION_ID"] == s.id
         assert s.env["NEO4J_PASSWORD"] not in repr(s)

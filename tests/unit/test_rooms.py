@@ -11,10 +11,27 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 FORBIDDEN = {
     "simbuilder.scaffolding": ("simbuilder.sessions", "simbuilder.runtimes", "simbuilder.cli"),
-    "simbuilder.sessions": ("simbuilder.runtimes", "simbuilder.cli"),
-    "simbuilder.graph": ("simbuilder.sessions", "simbuilder.runtimes", "simbuilder.cli"),
+    "simbuilder.sessions": (
+        "simbuilder.runtimes",
+        "simbuilder.cli",
+        "simbuilder.graph",
+        "simbuilder.bus",
+    ),
+    "simbuilder.graph": (
+        "simbuilder.sessions",
+        "simbuilder.runtimes",
+        "simbuilder.cli",
+        "simbuilder.bus",
+    ),
+    "simbuilder.bus": (
+        "simbuilder.sessions",
+        "simbuilder.runtimes",
+        "simbuilder.cli",
+        "simbuilder.graph",
+    ),
     "simbuilder.runtimes": (
         "simbuilder.graph",
+        "simbuilder.bus",
         "simbuilder.cli",
         "simbuilder.sessions.manager",
         "simbuilder.sessions.store",
@@ -57,6 +74,20 @@ PURE = (
         )
     }
     | {
+        f"simbuilder.bus.{name}"
+        for name in (
+            "address",
+            "catalogue",
+            "declarations",
+            "errors",
+            "events",
+            "formats",
+            "payloads",
+            "subjects",
+            "words",
+        )
+    }
+    | {
         "simbuilder.scaffolding.dotenv",
         "simbuilder.scaffolding.exceptions",
         "simbuilder.scaffolding.text",
@@ -67,6 +98,7 @@ IMPURE_LIBRARY = {"os", "time", "uuid", "random", "secrets", "socket", "subproce
 PROGRAMS = {"simbuilder.api", "simbuilder.pytest_plugin"}
 """For Python programs, which get clients of all servers."""
 WATCHING = {f"simbuilder.cli.watching.{name}" for name in ("app", "screens", "table")}
+EVENTS = ("workflow", "health", "errors", "deadletters")
 DOORS = {
     "subprocess": {"simbuilder.scaffolding.process", "simbuilder.scaffolding.programs"},
     "psutil": {"simbuilder.scaffolding.process", "simbuilder.scaffolding.machine"},
@@ -79,10 +111,31 @@ DOORS = {
         "simbuilder.runtimes.probes",
         "simbuilder.runtimes.canaries.graph",
     },
-    "nats": PROGRAMS | {"simbuilder.runtimes.probes", "simbuilder.runtimes.canaries.bus"},
+    "nats": PROGRAMS
+    | {"simbuilder.runtimes.probes", "simbuilder.runtimes.canaries.bus"}
+    | {
+        f"simbuilder.bus.jetstream.{name}"
+        for name in (
+            "connection",
+            "payloads",
+            "publishing",
+            "pulling",
+            "queues",
+            "reading",
+            "requests",
+            "stored",
+        )
+    },
+    "cloudevents": {"simbuilder.bus.events", "simbuilder.bus.formats"},
+    "prometheus_client": {"simbuilder.bus.metrics"},
+    "opentelemetry": {"simbuilder.bus.tracing"},
     "azure": PROGRAMS | {"simbuilder.runtimes.canaries.storage"},
     "structlog": {"simbuilder.scaffolding.logging"},
-    "pydantic": {"simbuilder.scaffolding.config"},
+    "pydantic": {
+        "simbuilder.scaffolding.config",
+        "simbuilder.bus.events",
+        *(f"simbuilder.bus.catalogue.{name}" for name in EVENTS),
+    },
     "pydantic_settings": {"simbuilder.scaffolding.config"},
     "python_on_whales": {"simbuilder.runtimes.docker.images"},
     "rich": {"simbuilder.cli.render", *WATCHING},
@@ -119,6 +172,7 @@ def test_a_module_imports_only_what_its_room_may_know(path: Path) -> None:
             assert found.split(".")[0] not in IMPURE_LIBRARY, found
             if within(found, "simbuilder"):
                 assert any(within(found, pure) for pure in PURE) or found in (
+                    "simbuilder.bus",
                     "simbuilder.graph",
                     "simbuilder.scaffolding",
                     "simbuilder.sessions",

@@ -28,7 +28,7 @@ class Job:
     """One attempt at one event."""
 
     event: Event
-    data: EventData | Any
+    data: Any
     """The event's data: an object of its declared class, or whatever JSON it is."""
 
     attempt: int

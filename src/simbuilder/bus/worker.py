@@ -21,7 +21,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from simbuilder.bus import deadletters, tracing
-from simbuilder.bus.catalogue import CATALOGUE
 from simbuilder.bus.catalogue.deadletters import Cause
 from simbuilder.bus.catalogue.health import WorkerStarted, WorkerStopped
 from simbuilder.bus.declarations import WORK, Queue
@@ -48,16 +47,14 @@ _BUSY_PAUSES = 8
 _AFTER_TROUBLE_S = 1.0
 """When the bus itself fails, what could not be done is returned for so long."""
 
-_VERSIONS = frozenset((kind.TYPE.split(".")[1], *kind.TYPE.split(".")[3:]) for kind in CATALOGUE)
-
 
 class Worker:
     """Runs `handler` for the events of a queue, `concurrency` of them at once.
 
-    With `once` a ledger sees to it that an event whose handler has returned is never handled again;
-    without it an event may be, for example after the server was killed, and takes two thirds of the
-    time. A handler that takes longer than `timeout_s` is interrupted. At the end what runs has
-    `grace_s` to finish.
+    With `once` a ledger sees to it that an event whose handler has returned is never handled again.
+    Without it an event may be, for example after the server was killed, but takes half the time, as
+    nothing is written for it. A handler that takes longer than `timeout_s` is interrupted. At the
+    end what runs has `grace_s` to finish.
     """
 
     def __init__(
@@ -321,8 +318,12 @@ class _TimedOutError(Exception):
 
 def _other_version(type_: str) -> bool:
     """Say whether a type is known in another version only."""
+    return any(_unversioned(known) == _unversioned(type_) for known in KNOWN)
+
+
+def _unversioned(type_: str) -> list[str]:
     parts = type_.split(".")
-    return type_ not in KNOWN and (parts[1], *parts[3:]) in _VERSIONS if len(parts) > 1 else False
+    return parts[:2] + parts[3:]
 
 
 async def _either(task: "asyncio.Task[None]", event: asyncio.Event) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from simbuilder import __version__
-from simbuilder.cli import check, graph, info, session
+from simbuilder.cli import bus, check, graph, info, session
 from simbuilder.cli.common import help_alone
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 app.add_typer(session.app, name="session")
 app.add_typer(graph.app, name="graph")
+app.add_typer(bus.app, name="bus")
 app.command("check", epilog="Examples:  simbuilder check  |  simbuilder check demo --json")(
     check.check
 )

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -49,8 +49,9 @@ def envelope(result: Result) -> "Envelope[dict[str, Any]]":
 def command_of(arguments: Sequence[str]) -> str:
     """Return what results call the command with these arguments, such as `session list`."""
     words = [word for word in arguments if not word.startswith("-")]
-    group = words[:1] in (["session"], ["graph"])
-    depth = 3 if words[:2] == ["session", "snapshot"] else 2 if group else 1
+    group = words[:1] in (["session"], ["graph"], ["bus"])
+    subgroup = words[:2] in (["session", "snapshot"], ["bus", "dlq"])
+    depth = 3 if subgroup else 2 if group else 1
     return " ".join(words[:depth]) or "simbuilder"
 
 
@@ -78,6 +79,18 @@ def _show_plan(data: Mapping[str, Any]) -> None:
         line(f"{step['verb']} {step['target']}: {step['cause']}")
     if not data["plan"]:
         line("nothing to do")
+
+
+@contextmanager
+def redrawn() -> Iterator[Callable[[str], None]]:
+    """Give what draws a text in place of the last one; for a terminal that `has_screen`."""
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    with Live(console=console, auto_refresh=False) as live:
+        yield lambda text: live.update(Text(text, no_wrap=True, overflow="ellipsis"), refresh=True)
 
 
 # --- progress ------------------------------------------------------------------------------

@@ -249,4 +249,8 @@ def view_of(command: str) -> Callable[[Mapping[str, Any]], None]:
         from simbuilder.cli.graph.views import VIEWS as OF_GRAPH
 
         return OF_GRAPH[command]
+    if command.startswith("bus "):
+        from simbuilder.cli.bus.views import VIEWS as OF_BUS
+
+        return OF_BUS[command]
     return VIEWS[command]

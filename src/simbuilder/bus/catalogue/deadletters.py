@@ -25,8 +25,10 @@ class MessageFailed(EventData):
     stream: str = Field(description="The stream that has the message.", examples=["SIM_WORKFLOW"])
     sequence: int = Field(description="Its place in that stream.", ge=1)
     subject: str = Field(description="What it was published under.")
-    event: str | None = Field(None, description="The event's id, if it is an event.")
-    type: str | None = Field(None, description="The event's type, if it is an event.")
-    key: str | None = Field(None, description="The event's key, if it has one.")
-    original: str | None = Field(None, description="The message itself, if it is text.")
-    original_base64: str | None = Field(None, description="The message itself, if it is not.")
+    event: str | None = Field(default=None, description="The event's id, if it is an event.")
+    type: str | None = Field(default=None, description="The event's type, if it is an event.")
+    key: str | None = Field(default=None, description="The event's key, if it has one.")
+    original: str | None = Field(default=None, description="The message itself, if it is text.")
+    original_base64: str | None = Field(
+        default=None, description="The message itself, if it is not."
+    )

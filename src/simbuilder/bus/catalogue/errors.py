@@ -15,4 +15,4 @@ class ComponentFailed(EventData):
     component: str = Field(description="Which one.", examples=["planner"])
     code: str = Field(description="Stable and machine readable.", examples=["graph-timeout"])
     message: str = Field(description="One sentence, without secrets.")
-    hint: str = Field("", description="What to do next.")
+    hint: str = Field(default="", description="What to do next.")

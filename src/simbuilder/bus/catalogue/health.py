@@ -14,7 +14,7 @@ class ServiceChecked(EventData):
 
     service: str = Field(description="Which one.", examples=["neo4j"])
     state: Literal["ready", "starting", "down"] = Field(description="What was found.")
-    detail: str = Field("", description="More, for people.")
+    detail: str = Field(default="", description="More, for people.")
 
 
 class WorkerStarted(EventData):
@@ -33,4 +33,4 @@ class WorkerStopped(EventData):
 
     worker: str = Field(description="The worker's id.", examples=["planner-4c1d"])
     queue: str = Field(description="The queue that it worked on.", examples=["planner"])
-    done: int = Field(0, description="How many events it finished.", ge=0)
+    done: int = Field(default=0, description="How many events it finished.", ge=0)

@@ -14,7 +14,7 @@ class RunRequested(EventData):
 
     run: str = Field(description="The run's id.", examples=["run-7f3a"])
     plan: str = Field(description="What is to be carried out.", examples=["golden-saml"])
-    inputs: dict[str, Any] = Field({}, description="The plan's own parameters.")
+    inputs: dict[str, Any] = Field(default={}, description="The plan's own parameters.")
 
 
 class RunStarted(EventData):
@@ -23,7 +23,7 @@ class RunStarted(EventData):
     TYPE: ClassVar[str] = "sim.workflow.v1.run.started"
 
     run: str = Field(description="The run's id.", examples=["run-7f3a"])
-    steps: int = Field(0, description="How many steps it has.", ge=0)
+    steps: int = Field(default=0, description="How many steps it has.", ge=0)
 
 
 class RunFinished(EventData):
@@ -32,7 +32,7 @@ class RunFinished(EventData):
     TYPE: ClassVar[str] = "sim.workflow.v1.run.finished"
 
     run: str = Field(description="The run's id.", examples=["run-7f3a"])
-    seconds: float = Field(0.0, description="How long it took.", ge=0)
+    seconds: float = Field(default=0.0, description="How long it took.", ge=0)
 
 
 class RunFailed(EventData):
@@ -42,7 +42,7 @@ class RunFailed(EventData):
 
     run: str = Field(description="The run's id.", examples=["run-7f3a"])
     reason: str = Field(description="Why, in one sentence.", examples=["step 3 was refused"])
-    step: str | None = Field(None, description="The step that failed.")
+    step: str | None = Field(default=None, description="The step that failed.")
 
 
 class StepRequested(EventData):
@@ -52,7 +52,7 @@ class StepRequested(EventData):
 
     run: str = Field(description="The run that it belongs to.", examples=["run-7f3a"])
     step: str = Field(description="The step's name within its run.", examples=["add-application"])
-    inputs: dict[str, Any] = Field({}, description="The step's own parameters.")
+    inputs: dict[str, Any] = Field(default={}, description="The step's own parameters.")
 
 
 class StepStarted(EventData):
@@ -62,7 +62,7 @@ class StepStarted(EventData):
 
     run: str = Field(description="The run that it belongs to.", examples=["run-7f3a"])
     step: str = Field(description="The step's name within its run.", examples=["add-application"])
-    attempt: int = Field(1, description="The first, the second, ...", ge=1)
+    attempt: int = Field(default=1, description="The first, the second, ...", ge=1)
 
 
 class StepFinished(EventData):
@@ -72,7 +72,7 @@ class StepFinished(EventData):
 
     run: str = Field(description="The run that it belongs to.", examples=["run-7f3a"])
     step: str = Field(description="The step's name within its run.", examples=["add-application"])
-    outputs: dict[str, Any] = Field({}, description="What later steps can use.")
+    outputs: dict[str, Any] = Field(default={}, description="What later steps can use.")
 
 
 class StepFailed(EventData):
@@ -83,4 +83,4 @@ class StepFailed(EventData):
     run: str = Field(description="The run that it belongs to.", examples=["run-7f3a"])
     step: str = Field(description="The step's name within its run.", examples=["add-application"])
     reason: str = Field(description="Why, in one sentence.", examples=["no such application"])
-    final: bool = Field(True, description="Whether it will not be tried again.")
+    final: bool = Field(default=True, description="Whether it will not be tried again.")

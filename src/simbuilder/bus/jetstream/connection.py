@@ -83,7 +83,7 @@ class Connection:
     @property
     def where(self) -> str:
         """The servers, for people."""
-        return shown(self._address)
+        return ", ".join(self._address.urls)
 
     def inbox(self) -> str:
         """Return a subject of our own, which nobody had before."""
@@ -234,11 +234,6 @@ def closed_error(where: str) -> BusConnectionError:
     return BusConnectionError(f"the connection to {where} is closed")
 
 
-def shown(address: Address) -> str:
-    """Return the servers of an address without whom or what one needs to get in."""
-    return ", ".join(url.rpartition("@")[2] if "@" in url else url for url in address.urls)
-
-
 # --- connecting ----------------------------------------------------------------------------
 
 
@@ -285,7 +280,7 @@ async def connected(address: Address, name: str, connect_s: float) -> AsyncItera
         "flusher_queue_size": 4096,
     }
     try:
-        await _connect(client, options, refusal, last, shown(address), connect_s)
+        await _connect(client, options, refusal, last, ", ".join(address.urls), connect_s)
         connection.append(Connection(client, address))
         yield connection[0]
     finally:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from simbuilder.bus.metrics import Metrics
 
 _ACK, _NAK, _TERM, _WORKING = b"+ACK", b"-NAK", b"+TERM", b"+WPI"
+_REQUESTED = 8
 _SIGNS = 3
 """Signs of life within the time that the server waits for one: one may be late, one be lost."""
 
@@ -72,7 +73,8 @@ class JetStreamDeliveries:
     async def start(self) -> None:
         """Begin to take events."""
         await self._puller.start()
-        most = 1 if self._queue.ordered else min(self._batch, self._queue.max_pending)
+        # of an ordered queue one comes at a time, but not each needs a request of its own
+        most = _REQUESTED if self._queue.ordered else min(self._batch, self._queue.max_pending)
         for name in self._queue.consumers():
             self._puller.add(self._queue.stream, name, most)
         await self._puller.refill()
