@@ -21,6 +21,7 @@ TYPES = (
     "simbuilder.sessions.outputs",
     "simbuilder.sessions.lines",
     "simbuilder.cli.graph.outputs",
+    "simbuilder.cli.bus.outputs",
 )
 
 

@@ -32,6 +32,8 @@ class Address:
     """A file of JWT and seed, as `nsc` writes them."""
 
     tls: Tls | None = None
+    inbox_prefix: str = "_INBOX"
+    """Below this come all answers to us; users with one of their own cannot hear each other's."""
 
     def __post_init__(self) -> None:
         for url in self.urls:

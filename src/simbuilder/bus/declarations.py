@@ -23,6 +23,8 @@ from simbuilder.bus.subjects import (
 MINUTE_S = 60.0
 DAY_S = 24 * 60 * MINUTE_S
 
+_PARTS = 5
+
 Discard = Literal["new", "old"]
 """What a full stream does: refuse the new, or delete the oldest."""
 
@@ -55,7 +57,10 @@ class Queue:
     stream: str
     subjects: tuple[str, ...]
     ordered: bool = False
-    """Whether events of one key are taken in the order of publishing, one after the other."""
+    """Whether events of one key are taken in the order of publishing, one after the other.
+
+    Such a queue takes no events without a key.
+    """
 
     ack_wait_s: float = 30.0
     """After so long without a sign of life from its worker an event goes to another."""
@@ -73,7 +78,16 @@ class Queue:
         checked_queue(self.name)
         if not self.subjects:
             raise BadNameError(f"queue {self.name} has no subject", "give it one at least")
-        domains = {domain_of(checked_pattern(subject)) for subject in self.subjects}
+        for subject in self.subjects:
+            parts = checked_pattern(subject).split(".")
+            if len(parts) < _PARTS and parts[-1] != ">":
+                raise BadNameError(
+                    f"queue {self.name}: {subject!r} is no pattern of subjects of events",
+                    "as in sim.workflow.v1.run.* or sim.workflow.>",
+                )
+        domains = {domain_of(subject) for subject in self.subjects}
+        if not domains.isdisjoint("*>"):
+            raise BadNameError(f"queue {self.name} names no domain", "as in sim.workflow.>")
         if len(domains) > 1 or not all(s.startswith(f"{ROOT}.") for s in self.subjects):
             raise BadNameError(
                 f"queue {self.name} takes subjects of several domains", "make a queue of each"
@@ -123,7 +137,7 @@ class Bucket:
 class Declaration:
     """All that a server must have."""
 
-    streams: tuple[Stream, ...]
+    streams: tuple[Stream, ...] = ()
     queues: tuple[Queue, ...] = ()
     buckets: tuple[Bucket, ...] = ()
     payloads_max_age_s: float = 30 * DAY_S

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeVar
 from cloudevents.core.exceptions import CloudEventValidationError
 from cloudevents.core.v1.event import CloudEvent
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from simbuilder.bus.errors import EventError
 from simbuilder.bus.subjects import checked_type, partition_of
@@ -100,8 +101,10 @@ class Event(CloudEvent):
         What is put together here is an event by construction: the library, which would look at
         every attribute again, is not asked (a test is), since that is a tenth of publishing one.
         """
-        if not id or not source:
-            raise EventError("an event needs an id and a source")
+        if not id or not source or time.tzinfo is None:
+            raise EventError("an event needs an id, a source, and a time with its zone")
+        if key is not None and not _is_text(key):
+            raise EventError("the key of an event must be text")
         attributes: dict[str, Any] = {
             "specversion": "1.0",
             "id": id,
@@ -139,7 +142,7 @@ class Event(CloudEvent):
 
     @property
     def time(self) -> datetime:
-        """When it happened, by the clock of its source."""
+        """When it happened, by the clock of its source; 1970 for one that does not say."""
         found = self._attributes.get("time")
         return found if isinstance(found, datetime) else datetime.fromtimestamp(0, UTC)
 
@@ -203,10 +206,25 @@ class Event(CloudEvent):
 
 
 def named_data(data: EventData) -> Any:
-    """Return what JSON has data as. Raises `EventError` for a class without a type."""
+    """Return what JSON has data as.
+
+    Raises `EventError` for a class without a type, and for what JSON cannot say.
+    """
     if not data.TYPE:
         raise EventError(f"{type(data).__name__} is no type of event", "give the class a TYPE")
-    return data.model_dump(mode="json")
+    try:
+        return data.model_dump(mode="json")
+    except (PydanticSerializationError, ValueError) as error:
+        raise EventError(f"{data.TYPE}: its data is no JSON: {type(error).__name__}") from None
+
+
+def _is_text(given: str) -> bool:
+    """Say whether it has characters only: half of a pair of surrogates is none."""
+    try:
+        given.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def checked_data(type_: str, data: Json) -> None:

@@ -73,7 +73,9 @@ class Members:
 @asynccontextmanager
 async def membership(bus: Bus, me: str, lease_s: float) -> AsyncIterator[Members]:
     """Give signs of life, and hear those of others, for the block."""
-    members = Members(bus.bucket(WORKERS.name), me, lease_s)
+    bucket = bus.bucket(WORKERS.name)
+    await bucket.keys()  # whoever may not read them would take nobody for dead, and say nothing
+    members = Members(bucket, me, lease_s)
     tasks = [asyncio.create_task(members.beat()), asyncio.create_task(members.watch())]
     try:
         yield members

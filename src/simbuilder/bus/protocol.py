@@ -177,7 +177,7 @@ class QueueState:
     """Workers' open requests for more."""
 
 
-ChangeVerb = Literal["create", "update", "keep"]
+ChangeVerb = Literal["create", "update"]
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ ledger says so, then it is taken from the queue). docs/bus.md says what follows 
 
 import asyncio
 import os
+import re
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING
 from simbuilder.bus import deadletters, tracing
 from simbuilder.bus.catalogue.deadletters import Cause
 from simbuilder.bus.catalogue.health import WorkerStarted, WorkerStopped
-from simbuilder.bus.declarations import WORK, Queue
+from simbuilder.bus.declarations import WORK, Declaration, Queue
 from simbuilder.bus.errors import BusConnectionError, BusError, EventError, NoStreamError
 from simbuilder.bus.events import KNOWN, Event, EventData
 from simbuilder.bus.gate import Gate
@@ -70,7 +71,8 @@ class Worker:
         source: str | None = None,
         metrics: "Metrics | None" = None,
     ) -> None:
-        self.id = f"{queue.name}-{socket.gethostname()}-{os.getpid()}-{new_id()[:8]}"
+        host = re.sub("[^a-zA-Z0-9-]", "-", socket.gethostname())
+        self.id = f"{queue.name}.{host}-{os.getpid()}-{new_id()[:8]}"
         self.done = 0
         self._bus, self._queue, self._handler = bus, queue, handler
         self._concurrency, self._once, self._timeout_s = concurrency, once, timeout_s
@@ -88,10 +90,12 @@ class Worker:
         self._stopped.set()
 
     async def run(self) -> None:
-        """Work until `stop` is called. Raises what ends the connection, and `NoStreamError`.
+        """Work until `stop` is called; the queue is made first, if it is not there.
 
-        Cancelled, it returns what runs to the queue without waiting for it.
+        Cancelled, it returns what runs to the queue without waiting for it. Raises what ends the
+        connection, and `NoStreamError` where the queue's stream or the ledger is not declared.
         """
+        await self._bus.ensure(Declaration(queues=(self._queue,)))
         async with AsyncExitStack() as stack:
             if self._once:
                 members = await stack.enter_async_context(

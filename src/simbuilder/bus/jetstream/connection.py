@@ -12,7 +12,6 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import (
-    AuthorizationError,
     ConnectionClosedError,
     ConnectionDrainingError,
     ConnectionReconnectingError,
@@ -159,7 +158,8 @@ class Connection:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
 
-    async def _ask(self, subject: str, payload: bytes, left_s: float) -> Msg:
+    async def request(self, subject: str, payload: bytes, timeout_s: float) -> Msg:
+        """Ask once. Raises what the driver does; `BusPermissionError` as soon as it is known."""
         refused: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
         def hear(said: str) -> None:
@@ -167,9 +167,8 @@ class Connection:
                 refused.set_result(said)
 
         self.denied.append(hear)
-        timeout = max(0.05, min(left_s, _ONE_REQUEST_S))
         asked: asyncio.Future[Any] = asyncio.ensure_future(
-            self.client.request(subject, payload, timeout=timeout)
+            self.client.request(subject, payload, timeout=timeout_s)
         )
         try:
             await asyncio.wait((asked, refused), return_when=asyncio.FIRST_COMPLETED)
@@ -177,17 +176,21 @@ class Connection:
                 raise permission_error(refused.result())
             found: Msg = await asked
             return found
+        finally:
+            self.denied.remove(hear)
+            refused.cancel()
+            asked.cancel()
+
+    async def _ask(self, subject: str, payload: bytes, left_s: float) -> Msg:
+        try:
+            timeout_s = max(0.05, min(left_s, _ONE_REQUEST_S))
+            return await self.request(subject, payload, timeout_s)
         except ConnectionClosedError:
             raise closed_error(self.where) from None
         except NoRespondersError:
             raise PassingError("nobody answers for JetStream") from None
         except (NatsTimeoutError, *UNSENT):
             raise PassingError("no answer") from None
-        finally:
-            self.denied.remove(hear)
-            refused.cancel()
-            if not asked.done():
-                asked.cancel()
 
 
 def _untyped(driver: Any) -> Any:
@@ -250,9 +253,10 @@ async def connected(address: Address, name: str, connect_s: float) -> AsyncItera
 
     async def failed(error: Exception) -> None:
         last[:] = [error]
-        if isinstance(error, AuthorizationError) and not refusal.done():
+        said = str(error).lower()
+        # while it connects, nats-py 2.16 has no class of its own for it
+        if "authorization violation" in said and not refusal.done():
             refusal.set_result(None)
-        said = str(error)
         if "permissions violation" in said:
             for hear in tuple(connection[0].denied if connection else ()):
                 hear(said)
@@ -278,6 +282,7 @@ async def connected(address: Address, name: str, connect_s: float) -> AsyncItera
         "reconnect_to_server_handler": _in_turn,
         "ping_interval": _PING_S,
         "flusher_queue_size": 4096,
+        "inbox_prefix": address.inbox_prefix,
     }
     try:
         await _connect(client, options, refusal, last, ", ".join(address.urls), connect_s)

@@ -37,7 +37,8 @@ def wanted(declaration: Declaration) -> Iterator[Wanted]:
     for bucket in declaration.buckets:
         name = f"KV_{bucket.name}"
         yield Wanted("bucket", bucket.name, name, "", bucket_config(bucket))
-    yield Wanted("payloads", PAYLOADS, f"OBJ_{PAYLOADS}", "", _payloads_config(declaration))
+    if declaration.streams:
+        yield Wanted("payloads", PAYLOADS, f"OBJ_{PAYLOADS}", "", _payloads_config(declaration))
     for queue in declaration.queues:
         for consumer, subjects in queue.consumers().items():
             config = consumer_config(queue, consumer, subjects)

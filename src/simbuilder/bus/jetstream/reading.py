@@ -11,6 +11,7 @@ from simbuilder.bus.errors import BusConnectionError, BusError
 from simbuilder.bus.jetstream.connection import Connection, MissingError
 from simbuilder.bus.jetstream.pulling import Consumer, Puller
 from simbuilder.bus.jetstream.stored import delivered
+from simbuilder.bus.making import new_id
 from simbuilder.bus.protocol import DEADLINE_S, Start, Stored
 
 _BATCH = 256
@@ -67,8 +68,9 @@ class Reader:
             "inactive_threshold": int(_INACTIVE_S * 1e9),
             **_where(start),
         }
-        body = {"stream_name": self._stream, "config": config}
-        made = await self._connection.api(f"CONSUMER.CREATE.{self._stream}", body)
+        config["name"] = name = f"reader-{new_id()}"
+        body = {"stream_name": self._stream, "config": config, "action": "create"}
+        made = await self._connection.api(f"CONSUMER.CREATE.{self._stream}.{name}", body)
         self._ready.clear()
         self._expected, self._broken = 1, False
         self._last = max(self._last, made["delivered"]["stream_seq"])

@@ -18,7 +18,7 @@ from simbuilder.bus.errors import (
     NoResponderError,
 )
 from simbuilder.bus.events import Event
-from simbuilder.bus.jetstream.connection import UNSENT, Connection, permission_error
+from simbuilder.bus.jetstream.connection import UNSENT, Connection
 from simbuilder.bus.jetstream.payloads import PayloadStore
 from simbuilder.bus.protocol import Responder
 from simbuilder.bus.subjects import REQUESTS, checked_subject, domain_of
@@ -50,27 +50,16 @@ class Requests:
         """Ask; see `protocol.Bus.request`."""
         subject = request_subject(subject)
         raw = await self._raw(event)
-        refused: list[str] = []
-
-        def hear(said: str) -> None:
-            if f'"{subject}"' in said:
-                refused.append(said)
-
-        self._connection.denied.append(hear)
         try:
-            reply = await self._connection.client.request(subject, raw, timeout=deadline_s)
+            reply = await self._connection.request(subject, raw, deadline_s)
         except NoRespondersError:
             raise NoResponderError(f"nobody answers {subject}", "start what does") from None
         except NatsTimeoutError:
-            if refused:
-                raise permission_error(refused[0]) from None
             raise BusTimeoutError(f"{subject} was not answered within {deadline_s:g} s") from None
         except UNSENT:
             raise BusConnectionError(
                 f"the bus at {self._connection.where} does not answer", "try again"
             ) from None
-        finally:
-            self._connection.denied.remove(hear)
         failed = (reply.headers or {}).get(FAILED)
         if failed is not None:
             raise BusError(f"{subject} failed: {failed}")

@@ -21,6 +21,8 @@ Work = Callable[["Bus"], Coroutine[Any, Any, T]]
 
 INTERRUPTED = 130
 _TELL_EVERY_S = 1.0
+_CONNECT_S = 2.0
+"""A session's server is near, and `session start` waits until it is there."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,9 @@ class Server:
         from simbuilder.bus.service import open_bus
 
         async def whole() -> T:
-            async with open_bus(self._address(), name="simbuilder bus") as bus:
+            async with open_bus(
+                self._address(), name="simbuilder bus", connect_s=_CONNECT_S
+            ) as bus:
                 return await work(bus)
 
         gc.enable()  # following may take hours, and what goes round in circles would pile up

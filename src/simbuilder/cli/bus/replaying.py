@@ -174,7 +174,7 @@ class _Sender:
         try:
             self._server.run(lambda bus: self._go(bus, counting=False))
         except KeyboardInterrupt:
-            raise StoppedByUserError("interrupted", self._rest("nothing was sent")) from None
+            raise StoppedByUserError("interrupted", self._rest("one was sent at most")) from None
         except BusError as error:
             raise type(error)(error.message, self._rest(error.hint)) from error
 
