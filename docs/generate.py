@@ -7,7 +7,9 @@ status is 1 if something is stale.
 import sys
 from pathlib import Path
 
-from docs import graph_model, graph_rows, reference, schema
+from docs import bus_events, graph_model, graph_rows, reference, schema
+from simbuilder.bus.catalogue import CATALOGUE
+from simbuilder.bus.declarations import DECLARED
 from simbuilder.graph.model import SCHEMA
 from simbuilder.scaffolding.config import env_template
 
@@ -20,6 +22,7 @@ def documents() -> dict[Path, str]:
     """Return every generated file and what it has to say."""
     return {
         ROOT / ".env.template": env_template(),
+        ROOT / "docs" / "bus-events.md": bus_events.page(CATALOGUE, DECLARED),
         ROOT / "docs" / "cli.md": reference.text(),
         ROOT / "docs" / "graph-model.md": graph_model.page(SCHEMA),
         **{SCHEMAS / name: text for name, text in schema.texts().items()},

@@ -14,8 +14,8 @@ from simbuilder.cli.app import app
 HEAD = """\
 # The command line
 
-Written by `python3 tasks.py format` from the commands' own help. [Sessions](sessions.md) and
-[graphs](graph.md) explain what they are about.
+Written by `python3 tasks.py format` from the commands' own help. [Sessions](sessions.md),
+[graphs](graph.md) and [the bus](bus.md) explain what they are about.
 
 `-h` and `--help` show the help of any command. `SESSION` is an id, the start of one, or a name. How
 commands end is [at the end](#exit-statuses), what their problems mean under
@@ -27,7 +27,7 @@ EXITS = {
     1: "failed",
     2: "the arguments or settings cannot be meant",
     3: "partly done, or not healthy",
-    4: "no such session, or no such node",
+    4: "no such session, node or dead letter",
     126: "`session run`: its program cannot be started",
     127: "`session run`: there is no such program",
     130: "interrupted",

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import is_typeddict
 
+from simbuilder.cli.bus import outputs as of_bus
 from simbuilder.cli.graph import outputs as of_graph
 from simbuilder.sessions import lines, outputs
 
@@ -44,6 +45,16 @@ OUTPUTS: Mapping[str, object] = {
     "graph export": of_graph.Exported,
     "graph view": of_graph.Drawn,
     "graph wipe": of_graph.Wiped,
+    "bus ensure": of_bus.Ensured,
+    "bus streams": of_bus.Streams,
+    "bus consumers": of_bus.Consumers,
+    "bus publish": of_bus.Published,
+    "bus request": of_bus.Replied,
+    "bus dlq list": of_bus.Letters,
+    "bus dlq show": of_bus.Letter,
+    "bus dlq retry": of_bus.Retried,
+    "bus dlq drop": of_bus.Dropped,
+    "bus top": of_bus.Rates,
     "check": outputs.Checks,
     "info": outputs.Info,
     "version": outputs.Versions,
@@ -54,6 +65,8 @@ LINES: Mapping[str, object] = {
     "session logs": lines.LogLineData,
     "session events": lines.EventData,
     "session watch": lines.ChangeData,
+    "bus tail": of_bus.EventLine,
+    "bus replay": of_bus.EventLine | of_bus.SentLine,
 }
 """Command -> each line of it: for those that go on and on, and print no envelope."""
 
@@ -81,7 +94,9 @@ class _Schema(GenerateJsonSchema):
 
 def texts() -> dict[str, str]:
     """Return the name of each schema file and its text."""
-    for kind in (value for room in (outputs, of_graph, lines) for value in vars(room).values()):
+    for kind in (
+        value for room in (outputs, of_graph, of_bus, lines) for value in vars(room).values()
+    ):
         if is_typeddict(kind):
             # whatever is not in the type is a defect; and descriptions are the docstrings
             kind.__pydantic_config__ = ConfigDict(extra="forbid", use_attribute_docstrings=True)

@@ -1,11 +1,9 @@
 """The document's configuration lets each user do its own, and nothing else."""
 
 import asyncio
-import json
 import os
 import re
 import subprocess
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -28,6 +26,7 @@ from simbuilder.bus.protocol import Bus, Delivery
 from simbuilder.bus.service import open_bus
 from simbuilder.bus.worker import Worker
 from simbuilder.runtimes.local.tools import nats_server
+from tests.bus_ports import address_of
 from tests.buses import SOON_S, everything, soon, state_of, until
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "bus-permissions.md").read_text()
@@ -74,17 +73,6 @@ class Served:
 def configuration() -> str:
     (found,) = re.findall(r"```nats\n(.*?)```", DOCUMENT, re.DOTALL)
     return str(found)
-
-
-def address_of(server: "subprocess.Popen[bytes]", folder: Path) -> str:
-    """The server says where it listens as soon as it does."""
-    ports = folder / f"nats-server_{server.pid}.ports"
-    until = time.monotonic() + SOON_S
-    while time.monotonic() < until and server.poll() is None:
-        if ports.exists() and (text := ports.read_text()):
-            return str(json.loads(text)["nats"][0])
-        time.sleep(0.02)
-    raise AssertionError((folder / "log").read_text())
 
 
 @pytest.fixture(scope="module")

@@ -47,6 +47,9 @@ def offered(cli: Cli, *words: str, **settings: str) -> list[str]:
         (["graph", "view", "--kind", "EntraU"], ["EntraUser"]),
         (["graph", "path", "a", "b", "--family", "att"], ["attack"]),
         (["graph", "export", "--format", "g"], ["graphml"]),
+        (["bus", "dlq", "re"], ["retry"]),
+        (["bus", "tail", "--stream", "SIM_E"], ["SIM_ERRORS"]),
+        (["bus", "publish", "sim.errors"], ["sim.errors.v1.component.failed"]),
     ],
     ids=" ".join,
 )

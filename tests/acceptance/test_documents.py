@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 SESSIONS = (ROOT / "docs" / "sessions.md").read_text()
 GRAPH = (ROOT / "docs" / "graph.md").read_text()
+BUS = (ROOT / "docs" / "bus.md").read_text()
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -56,8 +57,8 @@ def test_the_first_page_names_the_two_commands_that_ci_runs() -> None:
     assert "python3 tasks.py test --require" in (ROOT / ".ci" / "run").read_text()
 
 
-DOCUMENTED = re.findall(r"^\| `simbuilder ([a-z ]+)` \|", SESSIONS + GRAPH, re.MULTILINE)
-GROUPS = {"session", "graph"}
+DOCUMENTED = re.findall(r"^\| `simbuilder ([a-z ]+)` \|", SESSIONS + GRAPH + BUS, re.MULTILINE)
+GROUPS = {"session", "graph", "bus"}
 
 
 @pytest.mark.parametrize("command", DOCUMENTED)
@@ -74,7 +75,7 @@ def test_every_command_is_documented(cli: Cli) -> None:
 
 def test_every_option_named_in_the_documents_exists() -> None:
     known = (ROOT / "docs" / "cli.md").read_text()  # held to the commands by a test of its own
-    for option in set(re.findall(r"`(--[a-z-]+)", SESSIONS + GRAPH + README)):
+    for option in set(re.findall(r"`(--[a-z-]+)", SESSIONS + GRAPH + BUS + README)):
         assert option in known, option
 
 
@@ -114,6 +115,16 @@ def test_every_error_has_an_entry_under_troubleshooting() -> None:
     assert errors.GraphError.code in every_code(SimBuilderError)
     for code in every_code(SimBuilderError) - {SimBuilderError.code}:
         assert f"| `{code}` |" in page, code
+
+
+def test_every_guarantee_of_the_bus_is_shown_by_tests_that_are_there() -> None:
+    rows = re.findall(r"^\| \*\*[^|]+\|([^|]+)\|$", BUS, re.MULTILINE)
+    assert len(rows) >= 8
+    for row in rows:
+        shown = re.findall(r"`(test_bus_\w+\.py)`: `(test_\w+)`", row)
+        assert shown, row
+        for file, name in shown:
+            assert f"def {name}(" in (ROOT / "tests" / "contract" / file).read_text(), name
 
 
 def test_names_of_bloodhound_are_translated_as_the_model_says() -> None:

@@ -62,6 +62,23 @@ def test_the_tour_of_graphs(cli: Cli) -> None:
     assert re.search(r"observed +524 +1,532\n", planned)
 
 
+def test_the_tour_of_the_bus(cli: Cli) -> None:
+    said = taken(cli, (DOCS / "bus-tour.md").read_text())
+    first, failed, again, replayed = re.split(
+        r"^dead letter 1$|^sent 1 message again$|^sent 2 events of SIM_WORKFLOW to planner again$",
+        said,
+        flags=re.MULTILINE,
+    )
+    assert "planning run-1: golden-saml\n" in first
+    assert '"causationid"' in first
+    assert re.search(r"^ +1 .* planner +rejected +1 ", first, re.MULTILINE)
+    assert "no plan is called kerberoast" in failed
+    assert "planning run-2: kerberoast\n" in again
+    assert "planning run-1" not in again, "it was done, and is not done again"
+    assert "planning run-1: golden-saml\n" in replayed
+    assert "planning run-2: kerberoast\n" in replayed
+
+
 def test_the_tour_names_the_pictures_there_are() -> None:
     for name in re.findall(r"\]\((pictures/[a-z]+\.svg)\)", TOUR):
         assert (DOCS / name).is_file()
@@ -87,7 +104,8 @@ def help_of(command: tuple[str, ...]) -> str:
 @pytest.mark.parametrize("line", LINES)
 def test_command_lines_in_the_documents_exist(line: str) -> None:
     words = shlex.split(line.partition(" -- ")[0], comments=True)[1:]
-    depth = 3 if words[1:2] == ["snapshot"] else 2 if words[0] in ("session", "graph") else 1
+    subgroup = words[1:2] in (["snapshot"], ["dlq"])
+    depth = 3 if subgroup else 2 if words[0] in ("session", "graph", "bus") else 1
     shown = help_of(tuple(words[:depth]))
     for option in words[depth:]:
         if option.startswith("-"):

@@ -25,7 +25,7 @@ from simbuilder.bus import deadletters, tracing
 from simbuilder.bus.catalogue.deadletters import Cause
 from simbuilder.bus.catalogue.health import WorkerStarted, WorkerStopped
 from simbuilder.bus.declarations import WORK, Declaration, Queue
-from simbuilder.bus.errors import BusConnectionError, BusError, EventError, NoStreamError
+from simbuilder.bus.errors import BusConnectionError, BusError, EventError
 from simbuilder.bus.events import KNOWN, Event, EventData
 from simbuilder.bus.gate import Gate
 from simbuilder.bus.jobs import Job, Reject, Retry
@@ -44,6 +44,9 @@ CONCURRENCY = 8
 GRACE_S = 10.0
 _BUSY_PAUSES = 8
 """How often, within the time that a worker may be silent, one looks whether it is gone."""
+
+_TELL_S = 5.0
+"""For so long one tries to say that a worker has started or stopped."""
 
 _AFTER_TROUBLE_S = 1.0
 """When the bus itself fails, what could not be done is returned for so long."""
@@ -122,9 +125,9 @@ class Worker:
 
     async def _tell(self, data: EventData) -> None:
         try:
-            await self._bus.publish(new_event(data, self._source))
-        except NoStreamError:
-            return  # nobody declared a stream for it: then nobody wants to know
+            await self._bus.publish(new_event(data, self._source), deadline_s=_TELL_S)
+        except BusError:
+            return  # nobody keeps it, or cannot just now: the work does not depend on it
 
     async def _reading(self, deliveries: Deliveries) -> None:
         async for delivery in deliveries:
@@ -220,7 +223,8 @@ class Worker:
             ending = await self._attempt(delivery, record, key, event)
             self._count(ending.outcome, began)
             if ending.outcome == "done":
-                self.done += await self._write(claim, replace(record, state="done"))
+                written = await self._write(claim, replace(record, state="done"))
+                self.done += written  # in one step: others count meanwhile
                 await delivery.ack()
                 return
             failures = record.failures + 1
@@ -272,6 +276,10 @@ class Worker:
             return _Ending("failed", "failed", str(error) or "again", pause_s=error.after_s)
         except _TimedOutError as error:
             return _Ending("timed-out", "timed-out", str(error))
+        except asyncio.CancelledError as error:
+            if _to_end():
+                raise
+            return _Ending("failed", "failed", said(error))  # the handler's own
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is a failed attempt
             return _Ending("failed", "failed", said(error))
         return _Ending("done")
@@ -318,6 +326,12 @@ class _Ending:
 
 class _TimedOutError(Exception):
     """The handler took too long."""
+
+
+def _to_end() -> bool:
+    """Say whether somebody wants this task to end."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _other_version(type_: str) -> bool:

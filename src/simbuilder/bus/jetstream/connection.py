@@ -5,6 +5,7 @@ import random
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
@@ -21,7 +22,7 @@ from nats.errors import (
 )
 from nats.errors import TimeoutError as NatsTimeoutError
 
-from simbuilder.bus.address import Address
+from simbuilder.bus.address import Address, Tls
 from simbuilder.bus.errors import (
     BusConflictError,
     BusConnectionError,
@@ -53,8 +54,9 @@ NOT_THERE = {10014, 10037, 10059}
 _CONFLICT = {10071, 10164}
 _FULL = {10023, 10047, 10077, 10122}
 _TOO_LARGE = {10054}
-_PASSING = {10004, 10008, 10009, 10118, 10194}
-"""What a cluster says while it elects a leader, or is not all there; a later try may succeed."""
+_PASSING = {10004, 10008, 10009, 10118, 10158, 10167, 10194}
+"""What a cluster says while it elects a leader, is not all there, has too much to do, or has the same
+event on its way already (10158); a later try may succeed."""
 
 UNSENT = (
     ConnectionClosedError,
@@ -314,9 +316,7 @@ async def _connect(
     except (OSError, Error, ValueError) as error:
         reason = _reason(error)
     finally:
-        attempt.cancel()
-        with suppress(BaseException):
-            await attempt
+        await _given_up(client, attempt)
     if refusal.done():
         raise BusCredentialsError(
             f"the bus at {where} refuses the credentials", "check the user and the password"
@@ -324,6 +324,16 @@ async def _connect(
     raise BusConnectionError(
         f"the bus at {where} does not answer: {reason}", "check that the server runs"
     )
+
+
+async def _given_up(client: Client, attempt: "asyncio.Future[None]") -> None:
+    """End an attempt to connect; the driver swallows a cancellation in some places, and goes on."""
+    client.options["allow_reconnect"] = client.is_connected
+    while not attempt.done():
+        attempt.cancel()
+        await asyncio.wait((attempt,), timeout=_TRY_AGAIN_S)
+    if not attempt.cancelled():
+        attempt.exception()  # it has been looked at
 
 
 def _reason(error: Exception) -> str:
@@ -353,11 +363,27 @@ def _identity(address: Address) -> dict[str, Any]:
     if address.credentials_file:
         found["user_credentials"] = address.credentials_file
     if address.tls is not None:
-        tls = address.tls
+        found["tls"] = _context(address.tls)
+        if address.tls.hostname:
+            found["tls_hostname"] = address.tls.hostname
+    return found
+
+
+def _context(tls: Tls) -> ssl.SSLContext:
+    for name in (tls.ca_file, tls.cert_file, tls.key_file):
+        try:
+            if name is not None:
+                Path(name).open("rb").close()  # what OpenSSL says has no name in it
+        except OSError as error:
+            raise BusCredentialsError(
+                f"{name} cannot be read: {error.strerror}", "check the paths of the TLS files"
+            ) from None
+    try:
         context = ssl.create_default_context(cafile=tls.ca_file)
         if tls.cert_file:
             context.load_cert_chain(tls.cert_file, tls.key_file)
-        found["tls"] = context
-        if tls.hostname:
-            found["tls_hostname"] = tls.hostname
-    return found
+    except ssl.SSLError as error:
+        raise BusCredentialsError(
+            f"the TLS files cannot be used: {error.reason}", "they have to be PEM files"
+        ) from None
+    return context
