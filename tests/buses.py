@@ -4,8 +4,9 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import pytest
@@ -153,7 +154,7 @@ class JetStreamBuses:
 def serving_nats(request: pytest.FixtureRequest, root: Path) -> Iterator[Address]:
     """Start a NATS server for the block; nothing of it is left afterwards."""
     case = local_case(root, request.getfixturevalue("local_servers"))
-    session = case.session()
+    session = replace(case.session(), secrets={"nats": token_hex()})  # nobody else's tests get in
     try:
         start(case, session, NATS)
         yield Address(

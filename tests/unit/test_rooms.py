@@ -116,6 +116,7 @@ DOORS = {
     | {
         f"simbuilder.bus.jetstream.{name}"
         for name in (
+            "connecting",
             "connection",
             "payloads",
             "publishing",

@@ -49,7 +49,8 @@ class Stream:
 class Queue:
     """Work that any number of workers share: each event goes to one of them until it is settled.
 
-    On the server it is a durable pull consumer, or one for each partition if it is `ordered`.
+    A new queue begins with what its stream has kept. On the server it is a durable pull consumer,
+    or one for each partition if it is `ordered`; whoever changes that has it begin anew.
     """
 
     name: str

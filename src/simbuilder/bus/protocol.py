@@ -129,7 +129,7 @@ class KeyValue(Protocol):
         """Return all keys, in order."""
 
     def watch(self, pattern: str = ">") -> AbstractAsyncContextManager[AsyncIterator[Entry]]:
-        """Go through what is there, then through every change as it comes."""
+        """Go through what is there, then through every change as it comes, deletions too."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +157,9 @@ class QueueState:
 
     name: str
     stream: str
+    subjects: tuple[str, ...]
+    """What it takes, without the partitions and what is sent to it alone."""
+
     ordered: bool
     lag: int
     """Events that no worker has been handed yet."""
@@ -172,6 +175,9 @@ class QueueState:
 
     settled: int
     """Everything up to this sequence in the stream is settled."""
+
+    done: int
+    """Deliveries since it was made, repeated ones too, up to the first that is not settled."""
 
     waiting: int
     """Workers' open requests for more."""
@@ -220,6 +226,9 @@ class Bus(Protocol):
         deadline_s: float = DEADLINE_S,
     ) -> "asyncio.Future[Ack]":
         """Send an event; wait only while a whole window is on its way. The future has the `Ack`.
+
+        A header `Nats-Msg-Id` takes the place of the event's id where what is stored once is told
+        by it: for an event that is sent a second time on purpose.
 
         Until its deadline an event is sent again when the connection was lost, nobody answers or a
         cluster has no leader. Its id makes that safe: within `duplicates_s` it is stored once.
@@ -273,13 +282,18 @@ class Bus(Protocol):
         """
 
     def respond(self, subject: str, responder: Responder) -> AbstractAsyncContextManager[None]:
-        """Answer requests, each by one of all who answer that subject.
+        """Answer requests, each by one of all who answer that subject, for the block.
+
+        At its end what is being answered is finished.
 
         An error of the responder reaches whoever asked, as its class and what it said.
         """
 
     def bucket(self, name: str) -> KeyValue:
-        """Return a bucket, which must be there (`ensure`)."""
+        """Return a bucket, which must be there (`ensure`): else its verbs raise `NoStreamError`.
+
+        They raise `BadNameError` for what is no key.
+        """
 
     async def whole(self, event: Event) -> Event:
         """Return an event with its data, fetched if it refers to it.

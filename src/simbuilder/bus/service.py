@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from simbuilder.bus.address import Address
 from simbuilder.bus.jetstream.bus import JetStreamBus
-from simbuilder.bus.jetstream.connection import connected
+from simbuilder.bus.jetstream.connecting import connected
 from simbuilder.bus.protocol import WINDOW
 
 if TYPE_CHECKING:

@@ -6,8 +6,10 @@ LONGEST = 1000
 
 _IN_ADDRESS = re.compile(r"(?<=://)[^/\s@]+(?=@)")
 _NAMED = re.compile(
-    r"((?:password|passwd|secret|token|api_?key|account_?key|authorization|bearer)"
-    r"[\"']?\s*[=:]?\s+?|(?:password|passwd|secret|token|api_?key|account_?key|sig)[\"']?\s*[=:]\s*)"
+    r"((?:(?:password|passwd|secret|token|api_?key|account_?key|authorization|bearer)"
+    r"[\"']?\s*[=:]?\s+?"
+    r"|(?:password|passwd|secret|token|api_?key|account_?key|authorization|sig)[\"']?\s*[=:]\s*)"
+    r"(?:(?:basic|bearer)\s+)?)"  # `Authorization: Bearer ...`: the secret is the word behind both
     r"[\"']?[^\s\"',;&]+",
     re.IGNORECASE,
 )

@@ -188,10 +188,10 @@ class Worker:
             return
         try:
             await self._work_on(delivery, claim, f"{self._queue.name}/{key}", message.event)
-        except (BusError, asyncio.CancelledError):
+        except (BusError, asyncio.CancelledError) as error:
             # neither finished nor failed: whoever has it next begins anew
             await self._write(claim, replace(claim.record, state="free"))
-            await delivery.nak()
+            await delivery.nak(_AFTER_TROUBLE_S if isinstance(error, BusError) else 0.0)
             raise
 
     async def _claim(self, delivery: Delivery, key: str) -> Claim | None:
@@ -210,7 +210,12 @@ class Worker:
             # its worker may be gone, or may finish: the delivery is kept alive until one is known
             self._slots.release()
             try:
-                await asyncio.sleep(self._queue.ack_wait_s / _BUSY_PAUSES)
+                async with asyncio.timeout(self._queue.ack_wait_s / _BUSY_PAUSES):
+                    await self._stopped.wait()
+                await delivery.nak()
+                return None
+            except TimeoutError:
+                continue
             finally:
                 await self._slots.acquire()
 

@@ -36,7 +36,9 @@ class JetStreamBucket:
 
     async def _get(self, key: str) -> Entry | None:
         subject = self._subject(key)
-        message = await self._connection.ask(f"$JS.API.DIRECT.GET.{self._stream}.{subject}")
+        message = await self._connection.ask(
+            f"$JS.API.DIRECT.GET.{self._stream}.{subject}", self._stream
+        )
         headers = message.headers or {}
         if headers.get(STATUS) == "404":
             return None
@@ -95,14 +97,17 @@ class JetStreamBucket:
     @asynccontextmanager
     async def watch(self, pattern: str = ">") -> AsyncIterator[AsyncIterator[Entry]]:
         """Go through what is there, then through every change."""
+        info = await self._connection.api(f"STREAM.INFO.{self._stream}")
         reader = Reader(self._connection, self._stream, self._prefix + pattern)
         async with aclosing(reader.read(Start("last-per-subject"), follow=True)) as stored:
-            yield self._entries(stored)
+            yield self._entries(stored, info["state"]["last_seq"])
 
-    async def _entries(self, stored: AsyncIterator[Stored]) -> AsyncIterator[Entry]:
+    async def _entries(self, stored: AsyncIterator[Stored], began_at: int) -> AsyncIterator[Entry]:
         async for message in stored:
             key = message.subject.removeprefix(self._prefix)
             deleted = _OPERATION in message.headers
+            if deleted and message.sequence <= began_at:
+                continue  # a mark of what was not there any more
             yield Entry(key, message.raw, message.sequence, message.time, deleted)
 
     def _subject(self, key: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from simbuilder.bus import payloads, tracing
 from simbuilder.bus.declarations import DECLARED, Declaration, Queue
+from simbuilder.bus.errors import BusError
 from simbuilder.bus.events import Event
 from simbuilder.bus.formats import CONTENT_TYPE
 from simbuilder.bus.jetstream import ensuring, queues, states
@@ -83,7 +84,7 @@ class JetStreamBus:
         deadline_s: float = DEADLINE_S,
     ) -> "asyncio.Future[Ack]":
         """Send an event; wait only while the window is full."""
-        to = checked_subject(subject or event.subject_for)
+        to = checked_subject(event.subject_for if subject is None else subject)
         sent, raw, payload = payloads.what_to_send(tracing.outgoing(event))
         if payload is not None and (name := payloads.name_of(sent)) is not None:
             await self._payloads.put(name, payload, deadline_s)
@@ -133,8 +134,10 @@ class JetStreamBus:
         body = {"seq": sequence, "no_erase": True}
         try:
             await self._connection.api(f"STREAM.MSG.DELETE.{stream}", body)
-        except MissingError:
-            return False
+        except BusError:
+            if await self.get(stream, sequence) is None:
+                return False  # somebody else was quicker
+            raise
         return True
 
     def pull(self, queue: Queue, *, batch: int = 100) -> AbstractAsyncContextManager[Deliveries]:

@@ -1,11 +1,8 @@
-"""The door to NATS: a connection that mends itself, JetStream's API, and errors in our words."""
+"""A connection to NATS that mends itself: JetStream's API, and its errors in our words."""
 
 import asyncio
-import random
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import orjson
@@ -22,11 +19,10 @@ from nats.errors import (
 )
 from nats.errors import TimeoutError as NatsTimeoutError
 
-from simbuilder.bus.address import Address, Tls
+from simbuilder.bus.address import Address
 from simbuilder.bus.errors import (
     BusConflictError,
     BusConnectionError,
-    BusCredentialsError,
     BusError,
     BusFullError,
     BusPermissionError,
@@ -42,8 +38,6 @@ API = "$JS.API."
 STATUS, DESCRIPTION = "Status", "Description"
 """Headers by which the server says that a message is its own word, and what it means."""
 
-_SLOWEST_RECONNECT_S = 2.0
-_PING_S = 10.0
 _TRY_AGAIN_S = 0.1
 _LONGEST_PAUSE_S = 1.0
 _ONE_REQUEST_S = 5.0
@@ -55,8 +49,8 @@ _CONFLICT = {10071, 10164}
 _FULL = {10023, 10047, 10077, 10122}
 _TOO_LARGE = {10054}
 _PASSING = {10004, 10008, 10009, 10118, 10158, 10167, 10194}
-"""What a cluster says while it elects a leader, is not all there, has too much to do, or has the same
-event on its way already (10158); a later try may succeed."""
+"""What a cluster says while it elects a leader, is not all there, has too much to do, or has the
+same event on its way already (10158); a later try may succeed."""
 
 UNSENT = (
     ConnectionClosedError,
@@ -139,9 +133,13 @@ class Connection:
         payload = orjson.dumps(body) if body else b""
         return await self._until_answered(API + verb, payload, deadline_s, answered)
 
-    async def ask(self, subject: str, *, deadline_s: float = DEADLINE_S) -> Msg:
-        """Ask for what is answered with a message itself, again and again, as `api` does."""
-        return await self._until_answered(subject, b"", deadline_s, lambda message: message)
+    async def ask(self, subject: str, stream: str) -> Msg:
+        """Ask for what a stream answers with a message itself, again and again, as `api` does."""
+        try:
+            return await self._ask(subject, b"", _ONE_REQUEST_S)
+        except PassingError:
+            await self.api(f"STREAM.INFO.{stream}")  # raises `MissingError` if that is why
+        return await self._until_answered(subject, b"", DEADLINE_S, lambda message: message)
 
     async def _until_answered(
         self, subject: str, payload: bytes, deadline_s: float, answered: Callable[[Msg], T]
@@ -237,153 +235,3 @@ def permission_error(said: str) -> BusPermissionError:
 def closed_error(where: str) -> BusConnectionError:
     """Return what there is to say once a connection is closed."""
     return BusConnectionError(f"the connection to {where} is closed")
-
-
-# --- connecting ----------------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def connected(address: Address, name: str, connect_s: float) -> AsyncIterator[Connection]:
-    """Connect, and stay connected until the block ends.
-
-    Raises `BusConnectionError` where nobody answers in time, and `BusCredentialsError`.
-    """
-    client = Client()
-    connection: list[Connection] = []
-    refusal: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    last: list[Exception] = []
-
-    async def failed(error: Exception) -> None:
-        last[:] = [error]
-        said = str(error).lower()
-        # while it connects, nats-py 2.16 has no class of its own for it
-        if "authorization violation" in said and not refusal.done():
-            refusal.set_result(None)
-        if "permissions violation" in said:
-            for hear in tuple(connection[0].denied if connection else ()):
-                hear(said)
-
-    async def mended() -> None:
-        for hear in tuple(connection[0].mended):
-            await hear()
-
-    async def closed() -> None:
-        for hear in tuple(connection[0].closed if connection else ()):
-            hear()
-
-    options = {
-        **_identity(address),
-        "servers": list(address.urls),
-        "name": name,
-        "error_cb": failed,
-        "reconnected_cb": mended,
-        "closed_cb": closed,
-        "connect_timeout": 2,
-        "max_reconnect_attempts": -1,
-        "reconnect_time_wait": _TRY_AGAIN_S,
-        "reconnect_to_server_handler": _in_turn,
-        "ping_interval": _PING_S,
-        "flusher_queue_size": 4096,
-        "inbox_prefix": address.inbox_prefix,
-    }
-    try:
-        await _connect(client, options, refusal, last, ", ".join(address.urls), connect_s)
-        connection.append(Connection(client, address))
-        yield connection[0]
-    finally:
-        refusal.cancel()
-        with suppress(Error, OSError):  # the server is gone: there is nothing left to say to it
-            await client.close()
-
-
-async def _connect(
-    client: Client,
-    options: dict[str, Any],
-    refusal: "asyncio.Future[None]",
-    last: list[Exception],
-    where: str,
-    connect_s: float,
-) -> None:
-    attempt = asyncio.ensure_future(client.connect(**options))
-    try:
-        done, _ = await asyncio.wait(
-            {attempt, refusal}, timeout=connect_s, return_when=asyncio.FIRST_COMPLETED
-        )
-        if attempt in done:
-            await attempt
-            return
-        reason = "nothing answers" if not last else _reason(last[0])
-    except (OSError, Error, ValueError) as error:
-        reason = _reason(error)
-    finally:
-        await _given_up(client, attempt)
-    if refusal.done():
-        raise BusCredentialsError(
-            f"the bus at {where} refuses the credentials", "check the user and the password"
-        )
-    raise BusConnectionError(
-        f"the bus at {where} does not answer: {reason}", "check that the server runs"
-    )
-
-
-async def _given_up(client: Client, attempt: "asyncio.Future[None]") -> None:
-    """End an attempt to connect; the driver swallows a cancellation in some places, and goes on."""
-    client.options["allow_reconnect"] = client.is_connected
-    while not attempt.done():
-        attempt.cancel()
-        await asyncio.wait((attempt,), timeout=_TRY_AGAIN_S)
-    if not attempt.cancelled():
-        attempt.exception()  # it has been looked at
-
-
-def _reason(error: Exception) -> str:
-    """Return why one cannot connect, without an address, which may have a password in it."""
-    if isinstance(error, ConnectionRefusedError):
-        return "nothing listens there"
-    if isinstance(error, ssl.SSLError):
-        return f"TLS: {error.reason or 'no handshake'}"
-    if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
-    return type(error).__name__
-
-
-def _in_turn(servers: list[Any], _info: dict[str, Any]) -> tuple[Any, float]:
-    """Choose the server that failed least, after a pause that grows and is never twice the same."""
-    chosen = min(servers, key=lambda server: (server.reconnects, random.random()))  # noqa: S311
-    longest = min(_SLOWEST_RECONNECT_S, _TRY_AGAIN_S * 2 ** min(chosen.reconnects, 6))
-    return chosen, longest * (0.5 + random.random() / 2)  # noqa: S311
-
-
-def _identity(address: Address) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if address.user:
-        found |= {"user": address.user, "password": address.password}
-    if address.token:
-        found["token"] = address.token
-    if address.credentials_file:
-        found["user_credentials"] = address.credentials_file
-    if address.tls is not None:
-        found["tls"] = _context(address.tls)
-        if address.tls.hostname:
-            found["tls_hostname"] = address.tls.hostname
-    return found
-
-
-def _context(tls: Tls) -> ssl.SSLContext:
-    for name in (tls.ca_file, tls.cert_file, tls.key_file):
-        try:
-            if name is not None:
-                Path(name).open("rb").close()  # what OpenSSL says has no name in it
-        except OSError as error:
-            raise BusCredentialsError(
-                f"{name} cannot be read: {error.strerror}", "check the paths of the TLS files"
-            ) from None
-    try:
-        context = ssl.create_default_context(cafile=tls.ca_file)
-        if tls.cert_file:
-            context.load_cert_chain(tls.cert_file, tls.key_file)
-    except ssl.SSLError as error:
-        raise BusCredentialsError(
-            f"the TLS files cannot be used: {error.reason}", "they have to be PEM files"
-        ) from None
-    return context

@@ -1,6 +1,7 @@
 """Bringing a server to the declaration: what differs, and what of that would delete events."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -10,9 +11,10 @@ from simbuilder.bus.errors import LossyChangeError
 from simbuilder.bus.jetstream.connection import Connection, MissingError
 from simbuilder.bus.jetstream.stored import moment_or_none
 from simbuilder.bus.protocol import Change
+from simbuilder.bus.subjects import partitions
 
 Config = dict[str, Any]
-QUEUE, ORDERED = "simbuilder-queue", "simbuilder-ordered"
+QUEUE, ORDERED, SUBJECTS = "simbuilder-queue", "simbuilder-ordered", "simbuilder-subjects"
 """Metadata of consumers: the queue that they are, or are a part of."""
 
 Kind = Literal["stream", "queue", "bucket", "payloads"]
@@ -28,6 +30,8 @@ class Wanted:
     stream: str
     consumer: str
     config: Config
+    former: tuple[str, ...] = ()
+    """What a queue is made of that was ordered and is not any more, or the other way round."""
 
 
 def wanted(declaration: Declaration) -> Iterator[Wanted]:
@@ -42,7 +46,12 @@ def wanted(declaration: Declaration) -> Iterator[Wanted]:
     for queue in declaration.queues:
         for consumer, subjects in queue.consumers().items():
             config = consumer_config(queue, consumer, subjects)
-            yield Wanted("queue", queue.name, queue.stream, consumer, config)
+            former = _parts(queue) if not queue.ordered else (queue.name,)
+            yield Wanted("queue", queue.name, queue.stream, consumer, config, former)
+
+
+def _parts(queue: Queue) -> tuple[str, ...]:
+    return tuple(f"{queue.name}-{part}" for part in partitions())
 
 
 def stream_config(stream: Stream) -> Config:
@@ -74,7 +83,7 @@ def bucket_config(bucket: Bucket) -> Config:
         "max_msgs_per_subject": 1,
         "discard": "new",
         "num_replicas": bucket.replicas,
-        "duplicate_window": _ns(_DUPLICATES_S),
+        "duplicate_window": _ns(min(_DUPLICATES_S, bucket.max_age_s or _DUPLICATES_S)),
         "allow_direct": True,
         "allow_rollup_hdrs": True,
         "deny_delete": True,
@@ -114,6 +123,7 @@ def consumer_config(queue: Queue, name: str, subjects: Iterable[str]) -> Config:
         "metadata": {
             QUEUE: queue.name,
             ORDERED: "yes" if queue.ordered else "no",
+            SUBJECTS: " ".join(queue.subjects),
         },
     }
 
@@ -135,6 +145,9 @@ _NAMES = {
     "max_ack_pending": "max_pending",
     "filter_subjects": "subjects",
 }
+_FOLLOWING = {"name", "durable_name", "metadata"}
+"""What follows from the others, or from the name under which it was found."""
+
 _LASTING = {"max_age", "ack_wait", "duplicate_window"}
 
 
@@ -144,9 +157,7 @@ def differences(
     """Go through what is otherwise on the server; `state` is what the stream holds."""
     for name, value in one.config.items():
         was = _present(present, name)
-        if name == "metadata":
-            was = {k: v for k, v in (was or {}).items() if k in value}
-        if _same(was, value) or name in ("name", "durable_name"):
+        if name in _FOLLOWING or _same(was, value):
             continue
         yield Change(
             "update",
@@ -155,7 +166,7 @@ def differences(
             _NAMES.get(name, name),
             _said(name, was),
             _said(name, value),
-            lossy=bool(state) and _loses(name, value, state, now),
+            lossy=bool(state) and _loses(name, one.config, state, now),
         )
 
 
@@ -177,13 +188,18 @@ def _said(name: str, value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _loses(name: str, value: Any, state: Mapping[str, Any], now: datetime) -> bool:
-    """Say whether a limit deletes something that is there now."""
-    if name == "max_msgs":
-        return 0 < int(value) < int(state.get("messages", 0))
-    if name == "max_age" and value:
+def _loses(name: str, config: Config, state: Mapping[str, Any], now: datetime) -> bool:
+    """Say whether a setting deletes something that is there now.
+
+    A stream that refuses the new keeps what it has beyond its limit (nats-server 2.15).
+    """
+    most = config.get("max_msgs", 0)
+    if name in ("max_msgs", "discard"):
+        return bool(config["discard"] == "old" and 0 < most < state.get("messages", 0))
+    if name == "max_age" and config["max_age"]:
         first = moment_or_none(state.get("first_ts", "0001-"))
-        return first is not None and (now - first).total_seconds() > value / 1e9
+        oldest_s = 0.0 if first is None else (now - first).total_seconds()
+        return bool(oldest_s > config["max_age"] / 1e9)
     return False
 
 
@@ -220,13 +236,28 @@ async def _looked_at(connection: Connection, one: Wanted) -> tuple[tuple[Change,
     try:
         info = await connection.api(verb)
     except MissingError:
+        if one.former and await _is_there(connection, one.stream, one.former[0]):
+            now = "no" if one.consumer == one.name else "yes"
+            was = "yes" if now == "no" else "no"
+            return (Change("update", "queue", one.name, "ordered", was, now, lossy=True),), {}
         return (Change("create", one.kind, one.name),), {}
     found = differences(one, info["config"], info.get("state", {}), datetime.now(UTC))
     return tuple(found), info["config"]
 
 
+async def _is_there(connection: Connection, stream: str, consumer: str) -> bool:
+    try:
+        await connection.api(f"CONSUMER.INFO.{stream}.{consumer}")
+    except MissingError:
+        return False
+    return True
+
+
 async def _do(connection: Connection, one: Wanted, present: Config) -> None:
     if one.consumer:
+        for name in one.former if not present else ():
+            with suppress(MissingError):
+                await connection.api(f"CONSUMER.DELETE.{one.stream}.{name}")
         body = {"stream_name": one.stream, "config": one.config, "action": ""}
         await connection.api(f"CONSUMER.CREATE.{one.stream}.{one.consumer}", body)
     else:

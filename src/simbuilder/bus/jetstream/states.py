@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 from simbuilder.bus.jetstream.connection import Connection
-from simbuilder.bus.jetstream.ensuring import ORDERED, QUEUE
+from simbuilder.bus.jetstream.ensuring import ORDERED, QUEUE, SUBJECTS
 from simbuilder.bus.jetstream.stored import moment_or_none
 from simbuilder.bus.protocol import QueueState, StreamState
 
@@ -65,14 +65,21 @@ def _queue(info: Mapping[str, Any]) -> QueueState:
     return QueueState(
         name=metadata.get(QUEUE, info["name"]),
         stream=info["stream_name"],
+        subjects=tuple(metadata[SUBJECTS].split() if SUBJECTS in metadata else _filters(info)),
         ordered=metadata.get(ORDERED) == "yes",
         lag=info["num_pending"],
         pending=info["num_ack_pending"],
         redelivered=info["num_redelivered"],
         delivered=info["delivered"]["stream_seq"],
         settled=info["ack_floor"]["stream_seq"],
+        done=info["ack_floor"]["consumer_seq"],
         waiting=info["num_waiting"],
     )
+
+
+def _filters(info: Mapping[str, Any]) -> list[str]:
+    config = info["config"]
+    return config.get("filter_subjects") or [config.get("filter_subject") or ">"]
 
 
 def _sum(one: QueueState, other: QueueState) -> QueueState:
@@ -81,11 +88,13 @@ def _sum(one: QueueState, other: QueueState) -> QueueState:
     return QueueState(
         name=one.name,
         stream=one.stream,
+        subjects=one.subjects,
         ordered=one.ordered,
         lag=one.lag + other.lag,
         pending=one.pending + other.pending,
         redelivered=one.redelivered + other.redelivered,
         delivered=max(one.delivered, other.delivered),
         settled=min(floors) if floors else max(one.settled, other.settled),
+        done=one.done + other.done,
         waiting=one.waiting + other.waiting,
     )

@@ -20,6 +20,10 @@ class Consumer:
         self._log = log
         self._looked = 0
         self._delivered = 0
+        self._handed = 0
+        self._numbers: dict[int, int] = {}
+        """Sequence -> the number of its last delivery, of all that is not settled."""
+
         self._attempts: dict[int, int] = {}
         """Sequence -> how often it was handed out, of all that is not settled."""
 
@@ -32,18 +36,22 @@ class Consumer:
             del self._due[sequence]
             message = self._log.get(sequence)
             if message is not None:
-                self._attempts[sequence] += 1
-                return message, self._attempts[sequence]
-            del self._attempts[sequence]
+                return message, self._count(sequence)
+            self.settle(sequence)
         if len(self._attempts) >= self.max_pending:
             return None
         for message in self._log.behind(self._looked):
             self._looked = message.sequence
             if takes(self.patterns, message.subject):
                 self._delivered = message.sequence
-                self._attempts[message.sequence] = 1
-                return message, 1
+                return message, self._count(message.sequence)
         return None
+
+    def _count(self, sequence: int) -> int:
+        self._handed += 1
+        self._numbers[sequence] = self._handed
+        self._attempts[sequence] = self._attempts.get(sequence, 0) + 1
+        return self._attempts[sequence]
 
     def give_back(self, sequence: int, due: float) -> None:
         """Hand a message out again from then on, unless it is settled."""
@@ -53,6 +61,7 @@ class Consumer:
     def settle(self, sequence: int) -> None:
         """Never hand a message out again."""
         self._attempts.pop(sequence, None)
+        self._numbers.pop(sequence, None)
         self._due.pop(sequence, None)
 
     def next_due(self) -> float | None:
@@ -65,12 +74,14 @@ class Consumer:
         return QueueState(
             name=of.name,
             stream=of.stream,
+            subjects=of.subjects,
             ordered=of.ordered,
             lag=sum(takes(self.patterns, message.subject) for message in ahead),
             pending=len(self._attempts),
             redelivered=sum(attempt > 1 for attempt in self._attempts.values()),
             delivered=self._delivered,
             settled=min(self._attempts) - 1 if self._attempts else self._delivered,
+            done=min(self._numbers.values(), default=self._handed + 1) - 1,
             waiting=self.waiting,
         )
 
@@ -123,6 +134,7 @@ class Work:
             redelivered=sum(part.redelivered for part in parts),
             delivered=max(part.delivered for part in parts),
             settled=min(busy) if busy else max(part.settled for part in parts),
+            done=sum(part.done for part in parts),
             waiting=sum(part.waiting for part in parts),
         )
 

@@ -131,11 +131,12 @@ class MemoryServer:
             yield from _compared(
                 "bucket", values.declared if values else None, bucket, _BUCKET, lost=lost
             )
-        objects, store = self.payloads, _store(declaration)
-        lost = objects is not None and objects.would_lose(store) > 0
-        yield from _compared(
-            "payloads", objects.declared if objects else None, store, _BUCKET, lost=lost
-        )
+        if declaration.streams:
+            objects, store = self.payloads, _store(declaration)
+            lost = objects is not None and objects.would_lose(store) > 0
+            yield from _compared(
+                "payloads", objects.declared if objects else None, store, _BUCKET, lost=lost
+            )
         for queue in declaration.queues:
             work = self.works.get((queue.stream, queue.name))
             yield from _compared("queue", work.declared if work else None, queue, _QUEUE)
@@ -157,9 +158,10 @@ class MemoryServer:
                 self.buckets[bucket.name].declared = bucket
             else:
                 self.buckets[bucket.name] = Values(bucket, self.now)
-        if self.payloads is None:
-            self.payloads = Payloads(self.now)
-        self.payloads.declared = _store(declaration)
+        if declaration.streams:
+            if self.payloads is None:
+                self.payloads = Payloads(self.now)
+            self.payloads.declared = _store(declaration)
 
 
 _ENSURE = "'simbuilder bus ensure' makes what is declared"
@@ -200,7 +202,7 @@ def _compared(
             field,
             _text(getattr(before, field)),
             _text(getattr(after, field)),
-            lossy=lost and field in _LIMITS,
+            lossy=(lost and field in _LIMITS) or field == "ordered",  # which begins anew
         )
         for field in fields
         if getattr(before, field) != getattr(after, field)
@@ -210,4 +212,6 @@ def _compared(
 def _text(value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -65,6 +65,8 @@ class ConsumerData(TypedDict):
 
     name: str
     stream: str
+    subjects: list[str]
+    """What it takes."""
     ordered: bool
     lag: int
     """Events that no worker has been handed yet."""
@@ -76,6 +78,8 @@ class ConsumerData(TypedDict):
     """The sequence in the stream of the last one that was handed out."""
     settled: int
     """Everything up to this sequence in the stream is settled."""
+    done: int
+    """Deliveries since it was made, repeated ones too, up to the first that is not settled."""
     waiting: int
     """Workers' open requests for more."""
 
@@ -225,7 +229,7 @@ class QueueRate(TypedDict):
     pending: int
     redelivered: int
     out_per_s: float
-    """How far it goes through its stream in a second, as `settled` of `bus consumers` says."""
+    """Deliveries that are settled, as `done` of `bus consumers` counts them."""
 
 
 class Rates(TypedDict):

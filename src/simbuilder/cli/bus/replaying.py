@@ -14,7 +14,7 @@ from simbuilder.cli.common import command_group
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from simbuilder.bus.protocol import Bus, Start, Stored
+    from simbuilder.bus.protocol import Bus, QueueState, Start, Stored
     from simbuilder.cli.bus.desk import Desk, Server
     from simbuilder.cli.bus.outputs import SentLine
     from simbuilder.sessions.result import Result
@@ -153,7 +153,6 @@ class _Sender:
 
         if not (dry_run or yes or may_ask()):
             raise UsageError("--into needs --yes when nobody can be asked", "add --yes")
-        self._server.run(self._checked)
         if yes and not dry_run:
             return
         self._server.run(lambda bus: self._go(bus, counting=True))
@@ -189,7 +188,7 @@ class _Sender:
             "dry_run": dry_run,
         }
 
-    async def _checked(self, bus: "Bus") -> None:
+    async def _checked(self, bus: "Bus") -> "QueueState":
         from simbuilder.cli.bus.options import the_queue
         from simbuilder.scaffolding.exceptions import UsageError
 
@@ -199,13 +198,15 @@ class _Sender:
                 f"queue {queue.name} takes from {queue.stream}, not from {self._part.stream}",
                 f"as in: simbuilder bus replay {queue.stream}",
             )
+        return queue
 
     async def _go(self, bus: "Bus", counting: bool) -> None:
         from simbuilder.bus.deadletters import again
 
         tell = self._desk.tell(self._queue)
+        queue = await self._checked(bus)
         async for stored in _within(bus, self._part):
-            if stored.event is None or _sent_again(stored):
+            if stored.event is None or not _is_for(queue, stored):
                 self._skipped += 1
             else:
                 if not counting:
@@ -220,10 +221,15 @@ class _Sender:
         return f"{self._sent:,} were sent; --from {self._last + 1} sends the others"
 
 
-def _sent_again(stored: "Stored") -> bool:
-    from simbuilder.bus.subjects import RETRIED
+def _is_for(queue: "QueueState", stored: "Stored") -> bool:
+    """Say whether a queue takes it, and it is not a copy that was sent to one queue again."""
+    from simbuilder.bus.deadletters import QUEUE
+    from simbuilder.bus.subjects import matches
 
-    return stored.subject.split(".")[4:5] == [RETRIED]
+    if QUEUE in stored.headers:
+        return False
+    whole = ".".join(stored.subject.split(".")[:5])  # without its partition
+    return any(matches(subject, whole) for subject in queue.subjects)
 
 
 def _tell(sent: "SentLine", as_json: bool) -> None:
@@ -235,4 +241,5 @@ def _tell(sent: "SentLine", as_json: bool) -> None:
     verb = "would send" if sent["dry_run"] else "sent"
     line(f"{verb} {sent['sent']:,} events of {sent['stream']} to {sent['queue']} again")
     if sent["skipped"]:
-        line(f"left out {sent['skipped']:,}: no events, or sent to a queue again before")
+        why = "no events, not for this queue, or copies that were sent to one before"
+        line(f"left out {sent['skipped']:,}: {why}")

@@ -152,7 +152,7 @@ def _stream(before: "StreamState | None", after: "StreamState", seconds: float) 
 
 
 def _queue(before: "QueueState | None", after: "QueueState", seconds: float) -> "QueueRate":
-    done = after.settled - before.settled if before else 0
+    done = after.done - before.done if before else 0
     return {
         "name": after.name,
         "stream": after.stream,
