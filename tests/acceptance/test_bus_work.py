@@ -126,7 +126,7 @@ def test_a_replay_prints_or_sends_to_one_queue(lab: Lab) -> None:
 
 def test_an_interrupted_replay_says_how_it_goes_on(lab: Lab) -> None:
     subject, number = "sim.workflow.v1.many.asked", 10_000
-    many = queue("many", "sim.workflow.v1.nothing.asked")
+    many = queue("many", subject)
 
     async def prepare(bus: Bus) -> None:
         await bus.ensure(DECLARED.with_queues([many]))
@@ -136,21 +136,22 @@ def test_an_interrupted_replay_says_how_it_goes_on(lab: Lab) -> None:
         ]
         await asyncio.gather(*sent)
 
-    async def lag(bus: Bus) -> int:
-        return next(one.lag for one in await bus.queues() if one.name == "many")
+    async def again(bus: Bus) -> int:
+        """How many were sent to the queue again, beside those that it has anyway."""
+        return next(one.lag for one in await bus.queues() if one.name == "many") - number
 
     lab.do(prepare)
     into = ("bus", "replay", "SIM_WORKFLOW", subject, "--into", "many", "--yes", "--from")
     running = lab.popen(*into, "1")
-    while lab.do(lag) < 10:
+    while lab.do(again) < 10:
         assert running.poll() is None
     running.send_signal(signal.SIGINT)
     _, err = running.communicate(timeout=SOON_S)
     assert running.returncode == 130
     sent, rest = re.findall(r"([\d,]+) were sent; --from (\d+) sends the others", err)[0]
-    assert 0 <= lab.do(lag) - int(sent.replace(",", "")) <= 1, "one may have been on its way"
+    assert 0 <= lab.do(again) - int(sent.replace(",", "")) <= 1, "one may have been on its way"
     assert lab(*into, rest).status == 0
-    assert number <= lab.do(lag) <= number + 1
+    assert number <= lab.do(again) <= number + 1
 
 
 def test_queues_are_shown_with_what_waits_in_them(lab: Lab) -> None:

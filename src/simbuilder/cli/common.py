@@ -27,6 +27,16 @@ Session = Annotated[
         autocompletion=completion.sessions,
     ),
 ]
+Reference = Annotated[
+    str | None,
+    typer.Option(
+        "--session",
+        metavar="SESSION",
+        help="An id, the start of one, or a name; the current session if left out.",
+        show_default=False,
+        autocompletion=completion.sessions,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 

@@ -4,23 +4,23 @@ The bus knows of no session. Only here does one become an address, and only here
 asynchronous run.
 """
 
-import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from simbuilder.cli import desk
 
 if TYPE_CHECKING:
     from simbuilder.bus.address import Address
     from simbuilder.bus.protocol import Bus
     from simbuilder.sessions.model import Session
-    from simbuilder.sessions.result import EventSink, Result
+    from simbuilder.sessions.result import Result
 
 T = TypeVar("T")
 
 Work = Callable[["Bus"], Coroutine[Any, Any, T]]
 
 INTERRUPTED = 130
-_TELL_EVERY_S = 1.0
 _CONNECT_S = 2.0
 """A session's server is near, and `session start` waits until it is there."""
 
@@ -67,62 +67,19 @@ class Server:
         return Address((url,), user=catalog.NATS_USER, password=self.session.secrets["nats"])
 
 
-@dataclass(frozen=True)
-class Desk:
-    """What a command has at hand: sessions by their names, and somebody who watches."""
-
-    emit: "EventSink"
+class Desk(desk.Desk):
+    """What a command of the bus has at hand."""
 
     def server(self, reference: str | None) -> Server:
-        """Return the bus of a session, the current one if none is named.
-
-        Raises like `Records.session`, and `UsageError` for a session without NATS.
-        """
-        from simbuilder.cli.lookup import records
-        from simbuilder.cli.words import chosen
-
-        session = records().session(reference)
-        chosen(session, ("nats",))
-        return Server(session)
-
-    def tell(self, subject: str) -> Callable[[str], None]:
-        """Return what shows how far something has come, once it takes longer than a second."""
-        from simbuilder.sessions.result import Event
-
-        last = time.monotonic()
-
-        def tell(message: str) -> None:
-            nonlocal last
-            if time.monotonic() - last >= _TELL_EVERY_S:
-                last = time.monotonic()
-                self.emit(Event("progress", subject, message))
-
-        return tell
+        """Return the bus of a session; see `Desk.session`."""
+        return Server(self.session(reference, "nats"))
 
 
 def run(
     command: str, as_json: bool, action: "Callable[[Desk], Result]", interrupted: str = ""
 ) -> int:
-    """Run `action`, show its result and return the exit status.
-
-    `interrupted` says what whoever pressed Ctrl-C should know.
-    """
-    from simbuilder.cli import render
-    from simbuilder.cli.guard import StoppedByUserError, explained
-
-    with render.progress(quiet=as_json) as view:
-
-        def guarded() -> "Result":
-            try:
-                return action(Desk(view))
-            except KeyboardInterrupt:
-                raise StoppedByUserError(
-                    "interrupted", interrupted or "nothing was changed"
-                ) from None
-
-        result = explained(command, guarded)
-    render.show(result, as_json)
-    return result.exit_status
+    """Run `action`, show its result and return the exit status; see `desk.run_at`."""
+    return desk.run_at(Desk, command, as_json, action, interrupted)
 
 
 def run_on(command: str, action: Callable[[Desk], None]) -> int:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from simbuilder.cli.bus.desk import run
-from simbuilder.cli.bus.options import Reference, Yes
-from simbuilder.cli.common import Json, command_group, help_alone
+from simbuilder.cli.bus.options import Yes
+from simbuilder.cli.common import Json, Reference, command_group, help_alone
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Sequence

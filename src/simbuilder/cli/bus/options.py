@@ -5,26 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simbuilder.cli.graph.options import Reference
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from simbuilder.bus.protocol import Bus, QueueState, StreamState
-
-__all__ = [
-    "Place",
-    "Reference",
-    "StreamName",
-    "Yes",
-    "moment",
-    "overlap",
-    "place",
-    "streams",
-    "the_queue",
-    "the_streams",
-    "types",
-]
 
 Place = int | datetime
 """Where in a stream: a sequence, or a time."""

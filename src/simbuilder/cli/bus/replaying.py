@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from simbuilder.cli.bus.desk import run, run_on
-from simbuilder.cli.bus.options import Place, Reference, Yes, place, streams
-from simbuilder.cli.common import command_group
+from simbuilder.cli.bus.options import Place, Yes, place, streams
+from simbuilder.cli.common import Reference, command_group
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

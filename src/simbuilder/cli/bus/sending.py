@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from simbuilder.cli.bus.desk import run
-from simbuilder.cli.bus.options import Reference, types
-from simbuilder.cli.common import Json, Timeout, command_group
+from simbuilder.cli.bus.options import types
+from simbuilder.cli.common import Json, Reference, Timeout, command_group
 
 if TYPE_CHECKING:
     from simbuilder.bus.events import Event

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from simbuilder.cli.bus.desk import run
-from simbuilder.cli.bus.options import Reference, StreamName
-from simbuilder.cli.common import Json, command_group
+from simbuilder.cli.bus.options import StreamName
+from simbuilder.cli.common import Json, Reference, command_group
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from simbuilder.cli.bus.desk import run_on
-from simbuilder.cli.bus.options import Reference, StreamName
-from simbuilder.cli.common import command_group
+from simbuilder.cli.bus.options import StreamName
+from simbuilder.cli.common import Reference, command_group
 
 if TYPE_CHECKING:
     import asyncio

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from simbuilder.cli.bus.desk import INTERRUPTED, run
-from simbuilder.cli.bus.options import Reference
-from simbuilder.cli.common import Json, command_group
+from simbuilder.cli.common import Json, Reference, command_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable

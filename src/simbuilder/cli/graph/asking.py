@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from simbuilder.cli.common import Json, Timeout, command_group
+from simbuilder.cli.common import Json, Reference, Timeout, command_group
 from simbuilder.cli.graph.desk import LONG_S, run
-from simbuilder.cli.graph.options import NODE, Reference
+from simbuilder.cli.graph.options import NODE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

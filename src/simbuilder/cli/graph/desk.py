@@ -4,15 +4,16 @@ The graph knows of no session. Only here does one become an address, and only he
 asynchronous run.
 """
 
-import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from simbuilder.cli import desk
+
 if TYPE_CHECKING:
     from simbuilder.graph.service import GraphService
     from simbuilder.sessions.model import Session
-    from simbuilder.sessions.result import EventSink, Result
+    from simbuilder.sessions.result import Result
 
 T = TypeVar("T")
 
@@ -21,7 +22,6 @@ Work = Callable[["GraphService"], Coroutine[Any, Any, T]]
 DEADLINE_S = 30.0
 LONG_S = 600.0
 """For what reads or writes all of a graph: the database may think long before it says anything."""
-_TELL_EVERY_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -65,71 +65,16 @@ class Graph:
         return Address(uri, catalog.NEO4J_USER, secret, catalog.NEO4J_DATABASE)
 
 
-@dataclass(frozen=True)
-class Desk:
-    """What a command has at hand: sessions by their names, and somebody who watches."""
-
-    emit: "EventSink"
+class Desk(desk.Desk):
+    """What a command of the graph has at hand."""
 
     def graph(self, reference: str | None) -> Graph:
-        """Return the graph of a session, the current one if none is named.
-
-        Raises like `Records.session`, and `UsageError` for a session without a graph database.
-        """
-        from simbuilder.cli.lookup import records
-        from simbuilder.cli.words import chosen
-
-        session = records().session(reference)
-        chosen(session, ("neo4j",))
-        return Graph(session)
-
-    def tell(self, subject: str) -> Callable[[str], None]:
-        """Return what shows how far something has come, not oftener than can be read."""
-        from simbuilder.sessions.result import Event
-
-        last = 0.0
-
-        def tell(message: str) -> None:
-            nonlocal last
-            if time.monotonic() - last >= _TELL_EVERY_S:
-                last = time.monotonic()
-                self.emit(Event("progress", subject, message))
-
-        return tell
-
-    def begin(self, subject: str, message: str) -> None:
-        """Say that something has begun."""
-        from simbuilder.sessions.result import Event
-
-        self.emit(Event("begin", subject, message))
-
-    def done(self, subject: str, message: str) -> None:
-        """Say that it is done."""
-        from simbuilder.sessions.result import Event
-
-        self.emit(Event("done", subject, message))
+        """Return the graph of a session; see `Desk.session`."""
+        return Graph(self.session(reference, "neo4j"))
 
 
 def run(
     command: str, as_json: bool, action: "Callable[[Desk], Result]", interrupted: str = ""
 ) -> int:
-    """Run `action`, show its result and return the exit status.
-
-    `interrupted` says what whoever pressed Ctrl-C should know.
-    """
-    from simbuilder.cli import render
-    from simbuilder.cli.guard import StoppedByUserError, explained
-
-    with render.progress(quiet=as_json) as view:
-
-        def guarded() -> "Result":
-            try:
-                return action(Desk(view))
-            except KeyboardInterrupt:
-                raise StoppedByUserError(
-                    "interrupted", interrupted or "nothing was changed"
-                ) from None
-
-        result = explained(command, guarded)
-    render.show(result, as_json)
-    return result.exit_status
+    """Run `action`, show its result and return the exit status; see `desk.run_at`."""
+    return desk.run_at(Desk, command, as_json, action, interrupted)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simbuilder.cli.common import Json, command_group
+from simbuilder.cli.common import Json, Reference, command_group
 from simbuilder.cli.graph.desk import LONG_S, run
-from simbuilder.cli.graph.options import Force, Plane, Reference, checked_plane
+from simbuilder.cli.graph.options import Force, Plane, checked_plane
 
 if TYPE_CHECKING:
     from simbuilder.cli.graph.desk import Desk, Graph

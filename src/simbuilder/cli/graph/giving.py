@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from simbuilder.cli.common import Json, command_group
+from simbuilder.cli.common import Json, Reference, command_group
 from simbuilder.cli.graph.desk import LONG_S, run
-from simbuilder.cli.graph.options import Force, Reference, formats
+from simbuilder.cli.graph.options import Force, formats
 
 if TYPE_CHECKING:
     from simbuilder.cli.graph.desk import Desk

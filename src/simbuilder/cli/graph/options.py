@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simbuilder.cli import completion
-
 if TYPE_CHECKING:
     from simbuilder.graph import records
 
@@ -39,16 +37,6 @@ def formats() -> list[str]:
     return list(FORMATS)
 
 
-Reference = Annotated[
-    str | None,
-    typer.Option(
-        "--session",
-        metavar="SESSION",
-        help="An id, the start of one, or a name; the current session if left out.",
-        show_default=False,
-        autocompletion=completion.sessions,
-    ),
-]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite the file if there is one.")]
 Report = Annotated[
     Path | None,

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simbuilder.cli.common import Json, command_group
+from simbuilder.cli.common import Json, Reference, command_group
 from simbuilder.cli.graph.desk import LONG_S, run
-from simbuilder.cli.graph.options import NODE, Reference, planes
+from simbuilder.cli.graph.options import NODE, planes
 
 if TYPE_CHECKING:
     from simbuilder.cli.graph.desk import Desk

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simbuilder.cli.common import Json, Timeout, command_group
+from simbuilder.cli.common import Json, Reference, Timeout, command_group
 from simbuilder.cli.graph.desk import run
-from simbuilder.cli.graph.options import NODE, Families, Reference
+from simbuilder.cli.graph.options import NODE, Families
 
 if TYPE_CHECKING:
     from simbuilder.cli.graph.desk import Desk
