@@ -87,10 +87,16 @@ class Delivery(Protocol):
 
 
 class Deliveries(Protocol):
-    """Messages of a queue as they come, without an end."""
+    """Messages of a queue as they come."""
 
     def __aiter__(self) -> AsyncIterator[Delivery]:
-        """Go through them; each is handed to one reader only."""
+        """Go through them, without an end; each is handed to one reader only."""
+
+    async def finish(self) -> None:
+        """Take nothing more, and return at once what no reader was handed.
+
+        What was handed out is kept alive until it is settled or the block of `pull` ends.
+        """
 
 
 @dataclass(frozen=True)

@@ -16,16 +16,22 @@ import asyncio
 import os
 import re
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from simbuilder.bus import deadletters, tracing
 from simbuilder.bus.catalogue.deadletters import Cause
 from simbuilder.bus.catalogue.health import WorkerStarted, WorkerStopped
 from simbuilder.bus.declarations import WORK, Declaration, Queue
-from simbuilder.bus.errors import BusConnectionError, BusError, EventError
+from simbuilder.bus.errors import (
+    BusConnectionError,
+    BusError,
+    BusPermissionError,
+    EventError,
+    NoStreamError,
+)
 from simbuilder.bus.events import KNOWN, Event, EventData
 from simbuilder.bus.gate import Gate
 from simbuilder.bus.jobs import Job, Reject, Retry
@@ -38,9 +44,14 @@ from simbuilder.bus.words import kept, said
 if TYPE_CHECKING:
     from simbuilder.bus.metrics import Metrics, Outcome
 
+T = TypeVar("T")
 Handler = Callable[[Job], Awaitable[None]]
 
 CONCURRENCY = 8
+_LAST_WORDS_S = 5.0
+_FATAL = (BusConnectionError, BusPermissionError, NoStreamError)
+"""What no later try can mend: it ends the worker, which says so."""
+
 GRACE_S = 10.0
 _BUSY_PAUSES = 8
 """How often, within the time that a worker may be silent, one looks whether it is gone."""
@@ -113,11 +124,14 @@ class Worker:
             reading = asyncio.create_task(self._reading(deliveries))
             try:
                 await _either(reading, self._stopped)
+                reading.cancel()
+                await asyncio.wait((reading,))
+                await deliveries.finish()
                 await self._finish()
             finally:
                 reading.cancel()
                 await self._cancel_all()
-            if reading.done() and not reading.cancelled():
+            if not reading.cancelled():
                 await reading
         if self._failed is not None:
             raise self._failed
@@ -131,7 +145,11 @@ class Worker:
 
     async def _reading(self, deliveries: Deliveries) -> None:
         async for delivery in deliveries:
-            await self._slots.acquire()
+            try:
+                await self._slots.acquire()
+            except asyncio.CancelledError:
+                await delivery.nak()
+                raise
             self._begin(delivery)
 
     def _begin(self, delivery: Delivery) -> None:
@@ -164,11 +182,11 @@ class Worker:
             self._metrics.held(self._queue.name, len(self._tasks))
         try:
             await self._settle(delivery)
-        except BusConnectionError:
-            raise
-        except BusError:
+        except BusError as error:
             # nothing was finished or given up, or the ledger would know; somebody tries again
             await delivery.nak(_AFTER_TROUBLE_S)
+            if isinstance(error, _FATAL):
+                raise
 
     async def _settle(self, delivery: Delivery) -> None:
         message = delivery.message
@@ -189,8 +207,8 @@ class Worker:
         try:
             await self._work_on(delivery, claim, f"{self._queue.name}/{key}", message.event)
         except (BusError, asyncio.CancelledError) as error:
-            # neither finished nor failed: whoever has it next begins anew
-            await self._write(claim, replace(claim.record, state="free"))
+            if claim.record.state == "taken":  # it did not end: whoever has it next begins anew
+                await self._write(claim, replace(claim.record, state="free"))
             await delivery.nak(_AFTER_TROUBLE_S if isinstance(error, BusError) else 0.0)
             raise
 
@@ -228,7 +246,7 @@ class Worker:
             ending = await self._attempt(delivery, record, key, event)
             self._count(ending.outcome, began)
             if ending.outcome == "done":
-                written = await self._write(claim, replace(record, state="done"))
+                written = await _surely(self._write(claim, replace(record, state="done")))
                 self.done += written  # in one step: others count meanwhile
                 await delivery.ack()
                 return
@@ -347,6 +365,16 @@ def _other_version(type_: str) -> bool:
 def _unversioned(type_: str) -> list[str]:
     parts = type_.split(".")
     return parts[:2] + parts[3:]
+
+
+async def _surely(work: Coroutine[Any, Any, T]) -> T:
+    """Do what must be done even if we are cancelled meanwhile: an effect that is to be recorded."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait((task,), timeout=_LAST_WORDS_S)
+        raise
 
 
 async def _either(task: "asyncio.Task[None]", event: asyncio.Event) -> None:

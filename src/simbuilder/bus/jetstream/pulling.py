@@ -96,6 +96,8 @@ class Puller:
 
     async def stop(self) -> None:
         """Ask for nothing more, having taken all that the server had sent until then."""
+        if self._stopped:
+            return
         self._stopped = True
         self._connection.mended.remove(self._mended)
         self._connection.denied.remove(self._denied)

@@ -67,6 +67,7 @@ class JetStreamDeliveries:
         self._held: dict[int, JetStreamDelivery] = {}
         self._came = asyncio.Event()
         self._error: BusError | None = None
+        self._over = False
         self._puller = Puller(connection, self._wanted, self._take, self._lost)
         self._alive: asyncio.Task[None] | None = None
 
@@ -80,9 +81,17 @@ class JetStreamDeliveries:
         await self._puller.refill()
         self._alive = asyncio.get_running_loop().create_task(self._keeping_alive())
 
+    async def finish(self) -> None:
+        """Take nothing more, and return what no reader was handed."""
+        await self._puller.stop()
+        while self._ready:
+            await self._ready.popleft().nak()
+        self._over = True
+        self._came.set()
+
     async def stop(self) -> None:
         """Return what is not settled, at once."""
-        await self._puller.stop()
+        await self.finish()
         if self._alive is not None:
             self._alive.cancel()
         for delivery in list(self._held.values()):
@@ -95,6 +104,8 @@ class JetStreamDeliveries:
         while not self._ready:
             if self._error is not None:
                 raise self._error
+            if self._over:
+                raise StopAsyncIteration
             self._came.clear()
             await self._puller.refill()
             if not self._ready:

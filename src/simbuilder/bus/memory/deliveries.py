@@ -77,6 +77,11 @@ class MemoryDeliveries:
             delivery.consumer.give_back(delivery.message.sequence, self._time() + delay_s)
             self._work.log.bell.ring()
 
+    async def finish(self) -> None:
+        """Hand out nothing more; what nobody was handed was never taken."""
+        self._over = True
+        self._work.log.bell.ring()
+
     def close(self) -> None:
         """Return what is not settled, at once."""
         self._over = True
