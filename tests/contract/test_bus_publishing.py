@@ -11,7 +11,7 @@ from simbuilder.bus.declarations import Declaration
 from simbuilder.bus.errors import BadNameError, BusFullError, EventError, NoStreamError
 from simbuilder.bus.events import Event
 from simbuilder.bus.making import new_named
-from simbuilder.bus.protocol import Bus
+from simbuilder.bus.protocol import MESSAGE_ID, Bus
 from simbuilder.bus.subjects import partition_of
 from tests.buses import (
     MADE,
@@ -236,7 +236,7 @@ def test_headers_travel_with_the_event(bus_server: BusServer) -> None:
         [stored] = await everything(bus, "PLANS")
         assert stored.headers["Sim-Run"] == "run-7"
         assert stored.headers["Sim-Queue"] == "planner"
-        assert stored.headers["Nats-Msg-Id"] == (stored.event.id if stored.event else None)
+        assert stored.headers[MESSAGE_ID] == (stored.event.identity if stored.event else None)
         again = await bus.get("PLANS", 1)
         assert again is not None
         assert dict(again.headers) == dict(stored.headers)

@@ -2,8 +2,11 @@
 
 import base64
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+
+import orjson
 
 from simbuilder.bus import formats
 from simbuilder.bus.catalogue.deadletters import Cause, MessageFailed
@@ -11,12 +14,9 @@ from simbuilder.bus.declarations import DEADLETTERS
 from simbuilder.bus.errors import BusError, EventError
 from simbuilder.bus.events import Event
 from simbuilder.bus.making import following_id, new_event, new_id
-from simbuilder.bus.protocol import Ack, Bus, Start, Stored
+from simbuilder.bus.protocol import MESSAGE_ID, Ack, Bus, Start, Stored
 from simbuilder.bus.subjects import ROOT, domain_of, retry_subject
 from simbuilder.bus.words import kept
-
-ID = "Nats-Msg-Id"
-"""The header by which the server knows what it has stored already; an event's id, but for these."""
 
 RUN, QUEUE, SUBJECT = "Sim-Run", "Sim-Queue", "Sim-Subject"
 """Headers of what is sent to one queue again: a new piece of work, for which queue, and the subject
@@ -70,10 +70,11 @@ async def bury(
 
 
 def _texts(raw: bytes) -> tuple[str | None, str | None]:
-    try:
-        return raw.decode(), None
-    except UnicodeDecodeError:
-        return None, base64.b64encode(raw).decode()
+    with suppress(UnicodeDecodeError):
+        text = raw.decode()
+        if len(orjson.dumps(text)) <= 2 * len(raw) + 2:  # control characters take six times as much
+            return text, None
+    return None, base64.b64encode(raw).decode()
 
 
 async def letters(bus: Bus, queue: str | None = None) -> AsyncIterator[DeadLetter]:
@@ -142,5 +143,10 @@ async def again(bus: Bus, stored: Stored, queue: str, run: str | None = None) ->
 async def _send(bus: Bus, raw: bytes, queue: str, run: str, subject: str) -> Ack:
     event = formats.read(raw)
     to = retry_subject(domain_of(subject), queue, event.key)
-    headers = {RUN: run, QUEUE: queue, SUBJECT: subject, ID: following_id("again", event.id, run)}
+    headers = {
+        RUN: run,
+        QUEUE: queue,
+        SUBJECT: subject,
+        MESSAGE_ID: following_id("again", event.identity, run, queue),
+    }
     return await bus.publish(event, subject=to, headers=headers)

@@ -131,6 +131,11 @@ class Event(CloudEvent):
         return str(self._attributes["id"])
 
     @property
+    def identity(self) -> str:
+        """What no other event has: two sources may use the same id."""
+        return f"{self._attributes['id']} of {self._attributes['source']}"
+
+    @property
     def type(self) -> str:
         """What happened, with a version in it."""
         return str(self._attributes["type"])

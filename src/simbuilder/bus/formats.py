@@ -60,6 +60,14 @@ def read(raw: bytes) -> Event:
     return event
 
 
+def understood(raw: bytes) -> tuple[Event | None, str]:
+    """Return the event that bytes are, or why they are none."""
+    try:
+        return read(raw), ""
+    except EventError as error:
+        return None, error.message
+
+
 def _decoded(encoded: Any) -> bytes:
     try:
         return base64.b64decode(encoded, validate=True)

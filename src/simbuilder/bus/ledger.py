@@ -68,10 +68,22 @@ class Ledger:
         Raises the errors of the bus; then nothing was taken up, or it will be found to be ours.
         """
         place = f"{self._queue}.{blake2b(key.encode(), digest_size=16).hexdigest()}"
+        if place in self._ours:  # delivered a second time, while we are at it
+            return Claim(place, Record("taken", self._worker), 0, "busy")
+        self._ours.add(place)
+        claim = None
+        try:
+            claim = await self._claim(place)
+            return claim
+        finally:
+            if claim is None or claim.verdict != "ours":
+                self._ours.discard(place)
+
+    async def _claim(self, place: str) -> Claim:
         taken = Record("taken", self._worker, attempts=1)
         try:
             revision = await self._bucket.create(place, _written(taken))
-            return self._claimed(place, taken, revision)
+            return Claim(place, taken, revision, "ours")
         except BusConflictError:
             return await self._claim_known(place)
 
@@ -82,24 +94,18 @@ class Ledger:
             revision = 0 if entry is None else entry.revision
             if found.state in ("done", "dead"):
                 return Claim(place, found, revision, found.state)
-            if found.state == "taken" and not self._is_over(place, found):
+            if found.state == "taken" and not self._is_over(found):
                 return Claim(place, found, revision, "busy")
             taken = self._taken_over(found)
             try:
                 revision = await self._bucket.update(place, _written(taken), revision)
             except BusConflictError:
                 continue  # another was quicker, or what was read was old: look again
-            return self._claimed(place, taken, revision)
+            return Claim(place, taken, revision, "ours")
 
-    def _claimed(self, place: str, record: Record, revision: int) -> Claim:
-        self._ours.add(place)
-        return Claim(place, record, revision, "ours")
-
-    def _is_over(self, place: str, found: Record) -> bool:
+    def _is_over(self, found: Record) -> bool:
         """Say whether whoever took it up has lost it: it died, or it is us and we do not know."""
-        if found.by == self._worker:
-            return place not in self._ours
-        return self._members.gone(found.by)
+        return found.by == self._worker or self._members.gone(found.by)
 
     def _taken_over(self, found: Record) -> Record:
         crashed = found.state == "taken" and found.by != self._worker
@@ -117,7 +123,7 @@ class Ledger:
         """Write what became of it, as often as it takes. `False` if another has taken it over.
 
         That can be only if this worker gave no sign of life for a lease: it was stopped, or cut
-        off. Raises only what closes the connection.
+        off. Waits for a server that is away or full; other errors of the bus are raised.
         """
         try:
             while True:

@@ -19,6 +19,7 @@ INLINE = 256 * 1024
 MAX_DATA = 64 * 1024 * 1024
 """So many bytes the data of an event may have at all."""
 
+_MAX_IDENTITY = 4 * MAX_ID
 _PLACE = f"nats-object://{PAYLOADS}/"
 
 
@@ -35,6 +36,9 @@ def what_to_send(event: Event) -> tuple[Event, bytes, bytes | None]:
     """
     if len(event.id) > MAX_ID:
         raise EventError(f"the id of the event is longer than {MAX_ID} characters")
+    identity = event.identity
+    if len(identity) > _MAX_IDENTITY or not identity.isprintable() or identity != identity.strip():
+        raise EventError("id and source of an event must be plain text, and short")
     raw = formats.write(event)
     if not too_large(raw):
         return event, raw, None

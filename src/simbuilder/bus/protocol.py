@@ -19,6 +19,9 @@ DEADLINE_S = 30.0
 WINDOW = 256
 """So many events may be on their way without an acknowledgement."""
 
+MESSAGE_ID = "Nats-Msg-Id"
+"""The header by which a stream knows what it has stored already; else it is `Event.identity`."""
+
 Headers = Mapping[str, str]
 Responder = Callable[[Event], Awaitable[Event]]
 

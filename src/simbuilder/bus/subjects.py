@@ -22,6 +22,7 @@ _TOKEN = r"[a-z0-9][a-z0-9_-]{0,62}"  # noqa: S105 - a part of a subject
 _NAME = re.compile(rf"{ROOT}\.{_TOKEN}\.v[1-9][0-9]{{0,3}}\.{_TOKEN}\.{_TOKEN}")
 _SUBJECT = re.compile(rf"{_NAME.pattern}(\.k[0-9]{{2}})?")
 _QUEUE = re.compile(rf"(?!.*-k[0-9]{{2}}$){_TOKEN}")  # the end is that of a partition
+_KEY = re.compile(r"[-/_=a-zA-Z0-9]+(\.[-/_=a-zA-Z0-9]+)*")
 _PATTERN = re.compile(r"(?:[A-Za-z0-9_$-]+|\*)(?:\.(?:[A-Za-z0-9_$-]+|\*))*(?:\.>)?|>")
 
 
@@ -52,6 +53,22 @@ def checked_type(name: str) -> str:
 
 def _is_ours(name: str) -> bool:
     return name.startswith(f"{ROOT}.")
+
+
+def checked_request(subject: str) -> str:
+    """Return a subject that requests may have. Raises `BadNameError`."""
+    if domain_of(checked_subject(subject)) != REQUESTS:
+        raise BadNameError(
+            f"{subject} is not for requests", f"as in: {ROOT}.{REQUESTS}.v1.planner.estimate"
+        )
+    return subject
+
+
+def checked_key(key: str) -> str:
+    """Return what a value in a bucket can be kept under. Raises `BadNameError`."""
+    if not _KEY.fullmatch(key):
+        raise BadNameError(f"{key!r} is no key", "letters, digits and -_=/. as in: run.7f3a")
+    return key
 
 
 def checked_queue(name: str) -> str:

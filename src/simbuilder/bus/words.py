@@ -22,6 +22,7 @@ def said(error: BaseException) -> str:
 
 def kept(text: str) -> str:
     """Return a text without what looks like a credential, cut off where it gets too long."""
+    text = text.encode("utf-8", "replace").decode()  # half of a pair of surrogates cannot be kept
     text = _IN_ADDRESS.sub("***", text)
     text = _NAMED.sub(lambda found: f"{found[1]}***", text)
     return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."

@@ -198,7 +198,7 @@ class Worker:
             await self._give_up(delivery, "malformed", message.problem, delivery.attempt)
             await delivery.term("malformed")
             return
-        key = message.event.id
+        key = message.event.identity
         if (run := message.headers.get(deadletters.RUN)) is not None:
             key = f"{key}~{run}"
         claim = await self._claim(delivery, key)
@@ -215,8 +215,9 @@ class Worker:
     async def _claim(self, delivery: Delivery, key: str) -> Claim | None:
         """Take an event up; `None` if that is not for us to do, and the delivery is settled."""
         if self._ledger is None:
-            record = Record("taken", self.id, delivery.attempt - 1, attempts=delivery.attempt)
-            return Claim("", record, 0, "ours")
+            before = delivery.attempt - 1
+            record = Record("taken", self.id, before, before, delivery.attempt)
+            return Claim("", replace(record, error="it was never settled"), 0, "ours")
         while True:
             claim = await self._ledger.claim(key)
             if claim.verdict == "ours":
@@ -248,7 +249,7 @@ class Worker:
             if ending.outcome == "done":
                 written = await _surely(self._write(claim, replace(record, state="done")))
                 self.done += written  # in one step: others count meanwhile
-                await delivery.ack()
+                await (delivery.ack() if written else delivery.nak())
                 return
             failures = record.failures + 1
             given_up = ending.final or failures >= most
@@ -259,7 +260,9 @@ class Worker:
                 error=kept(ending.problem),
                 cause=ending.cause if given_up else None,
             )
-            await self._write(claim, record)
+            if not await self._write(claim, record):
+                await delivery.nak()  # another has taken it over: what it finds is what counts
+                return
             if not given_up:
                 pause = self._queue.pause_s(failures) if ending.pause_s is None else ending.pause_s
                 await delivery.nak(pause)
@@ -275,7 +278,7 @@ class Worker:
         """Run the handler, and say how that ended. Raises `BusError` if it could not begin."""
         try:
             event = await self._bus.whole(event)
-            data = event.payload()
+            data = _data_of(event)
         except EventError as error:
             return _Ending("failed", "malformed", error.message, final=True)
         if data is None and _other_version(event.type):
@@ -355,6 +358,15 @@ def _to_end() -> bool:
     """Say whether somebody wants this task to end."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def _data_of(event: Event) -> EventData | None:
+    try:
+        return event.payload()
+    except EventError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a validator of the class raises
+        raise EventError(said(error)) from None
 
 
 def _other_version(type_: str) -> bool:

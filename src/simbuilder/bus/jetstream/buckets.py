@@ -4,21 +4,20 @@ Reading asks any server of a cluster that has a copy, which may be a moment behi
 writing compares revisions, so what was decided on an old value is refused.
 """
 
-import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
-from simbuilder.bus.errors import BadNameError, BusConflictError
+from simbuilder.bus.errors import BusConflictError
 from simbuilder.bus.jetstream.connection import STATUS, Connection
 from simbuilder.bus.jetstream.publishing import Publisher
 from simbuilder.bus.jetstream.reading import Reader
 from simbuilder.bus.jetstream.stored import moment
 from simbuilder.bus.making import new_id
 from simbuilder.bus.protocol import DEADLINE_S, Entry, Start, Stored
+from simbuilder.bus.subjects import checked_key
 
 _OPERATION = "KV-Operation"
 _EXPECTED = "Nats-Expected-Last-Subject-Sequence"
-_KEY = re.compile(r"[-/_=a-zA-Z0-9]+(\.[-/_=a-zA-Z0-9]+)*")
 
 
 class JetStreamBucket:
@@ -111,6 +110,4 @@ class JetStreamBucket:
             yield Entry(key, message.raw, message.sequence, message.time, deleted)
 
     def _subject(self, key: str) -> str:
-        if not _KEY.fullmatch(key):
-            raise BadNameError(f"{key!r} is no key", "letters, digits and -_=/. as in: run.7f3a")
-        return self._prefix + key
+        return self._prefix + checked_key(key)

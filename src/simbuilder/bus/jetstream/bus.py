@@ -89,7 +89,7 @@ class JetStreamBus:
         if payload is not None and (name := payloads.name_of(sent)) is not None:
             await self._payloads.put(name, payload, deadline_s)
         more = _HEADERS if headers is None else {**_HEADERS, **headers}
-        return await self._publisher.send(to, raw, more, event.id, deadline_s, event.key)
+        return await self._publisher.send(to, raw, more, event.identity, deadline_s, event.key)
 
     async def publish(
         self,

@@ -4,7 +4,7 @@ import asyncio
 import random
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +18,49 @@ from simbuilder.bus.jetstream.connection import Connection
 _TRY_AGAIN_S = 0.1
 _SLOWEST_RECONNECT_S = 2.0
 _PING_S = 10.0
+_CLOSE_S = 2.0
 
 
 class _Client(Client):
-    """The driver, but for one thing: a flush waits for all that was sent before it.
-
-    nats-py 2.16 writes its question past what still waits to be written, so that the answer says
-    nothing about a subscription that was begun, or ended, just before.
-    """
+    """The driver (nats-py 2.16), but for what it does to a connection that goes wrong."""
 
     async def _send_ping(self, future: "asyncio.Future[Any] | None" = None) -> None:
-        self._pongs.append(future or asyncio.get_running_loop().create_future())
+        """Put the question behind what still waits to be written, so that its answer proves that.
+
+        A future that somebody has given up would end the reading of the answer with an error.
+        """
+        heard: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if future is not None:
+            heard.add_done_callback(lambda _: _answer(future))
+        self._pongs.append(heard)
         await self._send_command(PING_PROTO)
         await self._flush_pending()
+
+    async def _process_headers(self, headers: Any) -> dict[str, str] | None:
+        """Take headers that are none for no headers: an error here would end all reading."""
+        try:
+            return await super()._process_headers(headers)
+        except (IndexError, ValueError):
+            return {}
+
+    async def _process_err(self, err_msg: str) -> None:
+        """Connect again after what the driver would take for the end, such as a late handshake."""
+        known = ("permissions violation", "authorization violation", "stale connection")
+        if self.is_connected and not any(each in err_msg for each in known):
+            await self._process_op_err(Error(f"nats: {err_msg}"))
+        else:
+            await super()._process_err(err_msg)
+
+    async def _attempt_reconnect(self) -> None:
+        """Drop the old connection: closing it would wait for a server that reads no more."""
+        self.abort()
+        await super()._attempt_reconnect()
+
+    def abort(self) -> None:
+        """Drop the connection, with what waits to be written."""
+        writer = getattr(self._transport, "_io_writer", None)
+        if writer is not None:
+            writer.transport.abort()
 
 
 @asynccontextmanager
@@ -76,6 +106,8 @@ async def connected(address: Address, name: str, connect_s: float) -> AsyncItera
         "ping_interval": _PING_S,
         "flusher_queue_size": 4096,
         "inbox_prefix": address.inbox_prefix,
+        # else publishing would wait, without an end, for a server that reads no more
+        "pending_size": 0,
     }
     try:
         await _connect(client, options, refusal, last, ", ".join(address.urls), connect_s)
@@ -83,8 +115,25 @@ async def connected(address: Address, name: str, connect_s: float) -> AsyncItera
         yield connection[0]
     finally:
         refusal.cancel()
-        with suppress(Error, OSError):  # the server is gone: there is nothing left to say to it
-            await client.close()
+        await _closed(client)
+
+
+def _answer(future: "asyncio.Future[Any]") -> None:
+    if not future.done():
+        future.set_result(True)
+
+
+async def _closed(client: _Client) -> None:
+    """Close a connection, in time even if the server reads no more."""
+    closing = asyncio.ensure_future(client.close())
+    for _ in range(2):
+        await asyncio.wait((closing,), timeout=_CLOSE_S)
+        if closing.done():
+            break
+        client.abort()
+    if closing.done() and not closing.cancelled():
+        closing.exception()  # the server is gone: there is nothing left to say to it
+    closing.cancel()
 
 
 async def _connect(

@@ -62,7 +62,10 @@ UNSENT = (
 
 
 class Connection:
-    """A connection to one of the address's servers. `listeners` hear that it was mended."""
+    """A connection to one of the address's servers.
+
+    Who is in `mended` hears that it was lost and is back.
+    """
 
     def __init__(self, client: Client, address: Address) -> None:
         self.client = client
@@ -98,9 +101,17 @@ class Connection:
 
     async def leave(self, subscription: Subscription) -> None:
         """End a subscription, having taken all that the server had sent until then."""
-        with suppress(Error):  # the connection is gone, and with it what the server knew of us
+        # the connection is gone, and with it what the server knew of us, or the server is silent
+        with suppress(Error, TimeoutError):
             async with asyncio.timeout(_ONE_REQUEST_S):
                 await _untyped(subscription).drain()
+
+    async def arrived(self) -> None:
+        """Wait until the server has heard all that was sent so far; raises `BusTimeoutError`."""
+        try:
+            await self.client.flush(timeout=int(_ONE_REQUEST_S))
+        except (Error, TimeoutError):
+            raise BusTimeoutError(f"the bus at {self.where} does not answer", "try again") from None
 
     async def send(self, subject: str, payload: bytes = b"", reply: str = "") -> bool:
         """Send what nobody acknowledges; `False` if there is no connection to send it on."""

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from simbuilder.bus.declarations import PAYLOADS, Bucket, Declaration, Queue, Stream
 from simbuilder.bus.errors import LossyChangeError
 from simbuilder.bus.jetstream.connection import Connection, MissingError
-from simbuilder.bus.jetstream.stored import moment_or_none
+from simbuilder.bus.jetstream.stored import moment, moment_or_none
 from simbuilder.bus.protocol import Change
 from simbuilder.bus.subjects import partitions
 
@@ -237,11 +237,11 @@ async def _looked_at(connection: Connection, one: Wanted) -> tuple[tuple[Change,
         info = await connection.api(verb)
     except MissingError:
         if one.former and await _is_there(connection, one.stream, one.former[0]):
-            now = "no" if one.consumer == one.name else "yes"
-            was = "yes" if now == "no" else "no"
-            return (Change("update", "queue", one.name, "ordered", was, now, lossy=True),), {}
+            was, is_ = ("yes", "no") if one.consumer == one.name else ("no", "yes")
+            return (Change("update", "queue", one.name, "ordered", was, is_, lossy=True),), {}
         return (Change("create", one.kind, one.name),), {}
-    found = differences(one, info["config"], info.get("state", {}), datetime.now(UTC))
+    now = moment(info["ts"]) if "ts" in info else datetime.now(UTC)  # by the clock that counts
+    found = differences(one, info["config"], info.get("state", {}), now)
     return tuple(found), info["config"]
 
 

@@ -26,16 +26,19 @@ from simbuilder.bus.jetstream.connection import (
     explained,
     permission_error,
 )
-from simbuilder.bus.protocol import Ack
+from simbuilder.bus.protocol import MESSAGE_ID, Ack
 
 if TYPE_CHECKING:
     from simbuilder.bus.metrics import Metrics
 
-ID = "Nats-Msg-Id"
 _SILENCE_S = 2.0
 """After so long without an answer it is sent again."""
 
 _LOOK_S = 0.25
+_MOST_UNSENT = 2 * 1024 * 1024
+"""So many bytes at most wait to be written; what more there is waits with us, within the window."""
+
+_ROOM_S = 0.005
 _AFTER_REFUSAL_S = 0.2
 
 
@@ -105,8 +108,10 @@ class Publisher:
             await self._wait_for_a_slot(subject, now + deadline_s, deadline_s)
         else:
             await self._slots.acquire()
+        if self._connection.client.pending_data_size > _MOST_UNSENT:
+            await self._wait_for_room()
         future: asyncio.Future[Ack] = self._loop.create_future()
-        named = {ID: id_, **headers}
+        named = {MESSAGE_ID: id_, **headers}
         one = _OnItsWay(subject, raw, named, future, now, now + deadline_s, key)
         if key is not None and not self._is_next(key, one):
             return future
@@ -119,6 +124,13 @@ class Publisher:
                 await self._slots.acquire()
         except TimeoutError:
             raise _timeout(subject, deadline_s, "too many are on their way") from None
+
+    async def _wait_for_room(self) -> None:
+        """Wait, not for ever, until the driver has written what it has; nothing tells when."""
+        for _ in range(int(_SILENCE_S / _ROOM_S)):
+            if self._connection.client.pending_data_size <= _MOST_UNSENT:
+                return
+            await asyncio.sleep(_ROOM_S)
 
     def _is_next(self, key: str, one: _OnItsWay) -> bool:
         """Say whether nothing of its key is on its way; else it has its turn after that."""
@@ -144,6 +156,9 @@ class Publisher:
         if not client.is_connected:
             if client.is_closed:
                 self._end(token, error=closed_error(self._connection.where))
+            return
+        if client.pending_data_size > _MOST_UNSENT:
+            one.due = self._loop.time() + _LOOK_S  # the server reads nothing, or not so fast
             return
         try:
             await client.publish(one.subject, one.raw, self._box + token, one.headers)
@@ -234,8 +249,8 @@ class Publisher:
     def _give_up_waiting(self, now: float) -> None:
         """Give up, too, what waits for another of its key and is over its deadline."""
         for line in self._keys.values():
-            while line and (now >= line[0].until or line[0].future.cancelled()):
-                one = line.popleft()
+            for one in [each for each in line if now >= each.until or each.future.cancelled()]:
+                line.remove(one)
                 self._slots.release()
                 if not one.future.done():
                     error = _timeout(one.subject, one.until - one.began, "another of its key waits")

@@ -50,9 +50,10 @@ class JetStreamDelivery:
         """Settle it as what nothing can be done with."""
         await self._all.settle(self, self._reply, f"+TERM {reason}".strip().encode()[:256])
 
-    async def still_working(self) -> None:
-        """Tell the server that it is being worked on."""
-        await self._all.say(self._reply, _WORKING)
+    @property
+    def reply(self) -> str:
+        """Where the server hears of it."""
+        return self._reply
 
 
 class JetStreamDeliveries:
@@ -91,11 +92,13 @@ class JetStreamDeliveries:
 
     async def stop(self) -> None:
         """Return what is not settled, at once."""
-        await self.finish()
         if self._alive is not None:
             self._alive.cancel()
-        for delivery in list(self._held.values()):
-            await delivery.nak()
+        try:
+            await self.finish()
+        finally:
+            for delivery in list(self._held.values()):
+                await delivery.nak()
 
     def __aiter__(self) -> AsyncIterator[JetStreamDelivery]:
         return self
@@ -138,19 +141,15 @@ class JetStreamDeliveries:
         delivery.settled = True
         del self._held[id(delivery)]
         # where it does not arrive, the server delivers it again, as it would after any lost word
-        await self.say(reply, verb)
+        await self._connection.send(reply, verb)
         if self._metrics is not None and not verb:
             self._metrics.acked(self._queue.name)
-
-    async def say(self, reply: str, verb: bytes) -> None:
-        """Say something about a delivery."""
-        await self._connection.send(reply, verb)
 
     async def _keeping_alive(self) -> None:
         while True:
             await asyncio.sleep(self._queue.ack_wait_s / _SIGNS)
             for delivery in list(self._held.values()):
-                await delivery.still_working()
+                await self._connection.send(delivery.reply, _WORKING)
 
 
 @asynccontextmanager

@@ -44,6 +44,7 @@ class Reader:
             info = await self._connection.api(f"STREAM.INFO.{self._stream}")
             self._end = info["state"]["last_seq"]
         await self._puller.start()
+        self._connection.mended.append(self._mended)
         try:
             left = await self._begin(start)
             while follow or left > 0:
@@ -55,8 +56,14 @@ class Reader:
                     return
                 yield stored
         finally:
+            self._connection.mended.remove(self._mended)
             await self._puller.stop()
             await self._delete()
+
+    async def _mended(self) -> None:
+        """Begin anew: what was on its way counts as delivered, and never comes."""
+        self._broken = True
+        self._came.set()
 
     async def _begin(self, start: Start) -> int:
         """Make a consumer; return how many messages it has to deliver."""
@@ -124,6 +131,9 @@ class Reader:
             info = await self._connection.api(f"CONSUMER.INFO.{self._stream}.{self._consumer.name}")
         except MissingError as error:
             self._lost(error)
+            return 1
+        if info["delivered"]["consumer_seq"] >= self._expected and not self._ready:
+            self._broken = True  # something was lost on the way; it is still in the stream
             return 1
         return int(info["num_pending"])
 

@@ -10,33 +10,22 @@ from nats.errors import TimeoutError as NatsTimeoutError
 
 from simbuilder.bus import formats, payloads
 from simbuilder.bus.errors import (
-    BadNameError,
     BusConnectionError,
     BusError,
     BusTimeoutError,
-    EventError,
     NoResponderError,
 )
 from simbuilder.bus.events import Event
 from simbuilder.bus.jetstream.connection import UNSENT, Connection
 from simbuilder.bus.jetstream.payloads import PayloadStore
 from simbuilder.bus.protocol import Responder
-from simbuilder.bus.subjects import REQUESTS, checked_subject, domain_of
+from simbuilder.bus.subjects import checked_request
+from simbuilder.bus.words import said
 
 FAILED = "Sim-Error"
 """The header of a reply that says how the responder failed."""
 
 _RESPONDERS = "responders"
-_LONGEST_WORD = 1000
-
-
-def request_subject(subject: str) -> str:
-    """Return a subject that requests may have. Raises `BadNameError`."""
-    if domain_of(checked_subject(subject)) != REQUESTS:
-        raise BadNameError(
-            f"{subject} is not for requests", f"as in: sim.{REQUESTS}.v1.planner.estimate"
-        )
-    return subject
 
 
 class Requests:
@@ -44,11 +33,10 @@ class Requests:
 
     def __init__(self, connection: Connection, store: PayloadStore) -> None:
         self._connection, self._store = connection, store
-        self._answering: set[asyncio.Task[None]] = set()
 
     async def ask(self, subject: str, event: Event, deadline_s: float) -> Event:
         """Ask; see `protocol.Bus.request`."""
-        subject = request_subject(subject)
+        subject = checked_request(subject)
         raw = await self._raw(event)
         try:
             reply = await self._connection.request(subject, raw, deadline_s)
@@ -68,30 +56,30 @@ class Requests:
     @asynccontextmanager
     async def answering(self, subject: str, responder: Responder) -> AsyncIterator[None]:
         """Answer for the block; see `protocol.Bus.respond`."""
+        answers: set[asyncio.Task[None]] = set()
 
         async def take(message: Msg) -> None:
             task = asyncio.ensure_future(self._answer(message, responder))
-            self._answering.add(task)
-            task.add_done_callback(self._answering.discard)
+            answers.add(task)
+            task.add_done_callback(answers.discard)
 
         subscription = await self._connection.subscribe(
-            request_subject(subject), take, queue=_RESPONDERS
+            checked_request(subject), take, queue=_RESPONDERS
         )
-        await self._connection.client.flush()  # from here on the server knows of us
         try:
+            await self._connection.arrived()  # from here on the server knows of us
             yield
         finally:
             await self._connection.leave(subscription)
-            if self._answering:
-                await asyncio.wait(set(self._answering))
+            if answers:
+                await asyncio.wait(set(answers))
 
     async def _answer(self, message: Msg, responder: Responder) -> None:
         headers = None
         try:
             raw = await self._raw(await responder(formats.read(message.data)))
         except Exception as error:  # noqa: BLE001 - whatever it is, whoever asked has to hear it
-            said = error.message if isinstance(error, EventError) else str(error)
-            raw, headers = b"", {FAILED: f"{type(error).__name__}: {said}"[:_LONGEST_WORD]}
+            raw, headers = b"", {FAILED: said(error)}
         try:
             await self._connection.client.publish(message.reply, raw, headers=headers)
         except Error:

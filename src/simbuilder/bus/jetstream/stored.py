@@ -7,8 +7,6 @@ from typing import Any
 from nats.aio.msg import Msg
 
 from simbuilder.bus import formats
-from simbuilder.bus.errors import EventError
-from simbuilder.bus.events import Event
 from simbuilder.bus.protocol import Headers, Stored
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -16,14 +14,6 @@ _NOTHING: Headers = {}
 _V1_TOKENS = 9
 """Tokens of `$JS.ACK.<stream>.<consumer>.<delivered>.<sequence>.<n>.<ns>.<pending>`; newer servers
 put a domain and the hash of an account before the stream (ADR-15)."""
-
-
-def event_of(raw: bytes) -> tuple[Event | None, str]:
-    """Return the event that bytes are, or why they are none."""
-    try:
-        return formats.read(raw), ""
-    except EventError as error:
-        return None, error.message
 
 
 def place_of(reply: str) -> list[str]:
@@ -36,7 +26,7 @@ def place_of(reply: str) -> list[str]:
 def delivered(message: Msg, place: list[str]) -> tuple[Stored, int]:
     """Return what a consumer delivered, and how often it has; `place` is `place_of` its reply."""
     stream, _, attempt, sequence, _, nanoseconds, _ = place
-    event, problem = event_of(message.data)
+    event, problem = formats.understood(message.data)
     stored = Stored(
         stream,
         int(sequence),
@@ -53,7 +43,7 @@ def delivered(message: Msg, place: list[str]) -> tuple[Stored, int]:
 def fetched(stream: str, found: dict[str, Any]) -> Stored:
     """Return the message that `STREAM.MSG.GET` answered."""
     raw = base64.b64decode(found.get("data") or "")
-    event, problem = event_of(raw)
+    event, problem = formats.understood(raw)
     return Stored(
         stream,
         found["seq"],

@@ -16,12 +16,13 @@ from simbuilder.bus.events import Event
 from simbuilder.bus.memory.buckets import MemoryKeyValue, Values
 from simbuilder.bus.memory.deliveries import MemoryDeliveries
 from simbuilder.bus.memory.reading import reading
-from simbuilder.bus.memory.requests import Desk, request_subject
+from simbuilder.bus.memory.requests import Desk
 from simbuilder.bus.memory.server import MemoryServer
-from simbuilder.bus.memory.streams import ID, stored
+from simbuilder.bus.memory.streams import stored
 from simbuilder.bus.payloads import joined, name_of, what_to_send
 from simbuilder.bus.protocol import (
     DEADLINE_S,
+    MESSAGE_ID,
     WINDOW,
     Ack,
     Change,
@@ -32,7 +33,7 @@ from simbuilder.bus.protocol import (
     Stored,
     StreamState,
 )
-from simbuilder.bus.subjects import checked_pattern, checked_subject
+from simbuilder.bus.subjects import checked_pattern, checked_request, checked_subject
 
 if TYPE_CHECKING:
     from simbuilder.bus.metrics import Metrics
@@ -129,7 +130,9 @@ class MemoryBus:
     ) -> Ack | BusError:
         try:
             self._keep(event, payload)
-            return self._there().store(subject, raw, {ID: event.id, **_HEADERS, **headers})
+            return self._there().store(
+                subject, raw, {MESSAGE_ID: event.identity, **_HEADERS, **headers}
+            )
         except BusError as error:
             return error
 
@@ -190,7 +193,7 @@ class MemoryBus:
 
     async def request(self, subject: str, event: Event, *, deadline_s: float = DEADLINE_S) -> Event:
         """Ask whoever answers that subject."""
-        place, raw = request_subject(subject), self._written(tracing.outgoing(event))
+        place, raw = checked_request(subject), self._written(tracing.outgoing(event))
         reply = self._there().desks.ask(place, raw)
         try:
             async with asyncio.timeout(deadline_s):

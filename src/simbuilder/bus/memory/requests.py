@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Callable
 
 from simbuilder.bus import formats
-from simbuilder.bus.errors import BadNameError, BusError, NoResponderError
+from simbuilder.bus.errors import BusError, NoResponderError
 from simbuilder.bus.events import Event
 from simbuilder.bus.protocol import Responder
-from simbuilder.bus.subjects import REQUESTS, checked_subject, domain_of
+from simbuilder.bus.subjects import checked_request
+from simbuilder.bus.words import said
 
 
 class Desk:
@@ -17,7 +18,7 @@ class Desk:
     """
 
     def __init__(self, subject: str, responder: Responder, write: Callable[[Event], bytes]) -> None:
-        self.subject = request_subject(subject)
+        self.subject = checked_request(subject)
         self._responder, self._write = responder, write
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -45,8 +46,7 @@ class Desk:
             answer = self._write(await self._responder(formats.read(raw)))
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to whoever asked
             if not reply.done():
-                said = f"{type(error).__name__}: {error}"
-                reply.set_exception(BusError(f"{self.subject} failed: {said}"))
+                reply.set_exception(BusError(f"{self.subject} failed: {said(error)}"))
         else:
             if not reply.done():
                 reply.set_result(answer)
@@ -74,12 +74,3 @@ class Desks:
             raise NoResponderError(f"nobody answers {subject}", "is that service running?")
         desks.append(desks.pop(0))
         return desks[-1].ask(raw)
-
-
-def request_subject(subject: str) -> str:
-    """Return a subject that requests may have. Raises `BadNameError`."""
-    if domain_of(checked_subject(subject)) != REQUESTS:
-        raise BadNameError(
-            f"{subject} is no subject of a request", f"as in sim.{REQUESTS}.v1.planner.plan"
-        )
-    return subject

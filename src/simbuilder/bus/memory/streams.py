@@ -9,11 +9,9 @@ from functools import lru_cache
 from simbuilder.bus import formats
 from simbuilder.bus.declarations import Stream
 from simbuilder.bus.errors import BusFullError, EventError
-from simbuilder.bus.events import Event
-from simbuilder.bus.protocol import Ack, Headers, Stored, StreamState
+from simbuilder.bus.protocol import MESSAGE_ID, Ack, Headers, Stored, StreamState
 from simbuilder.bus.subjects import matches
 
-ID = "Nats-Msg-Id"
 """The header with the id by which a stream knows what it has stored already."""
 
 Now = Callable[[], datetime]
@@ -97,7 +95,7 @@ class Log:
         self.check_size(raw, headers)
         self._trim()
         self._forget_ids()
-        id_ = headers.get(ID)
+        id_ = headers.get(MESSAGE_ID)
         if id_ is not None and id_ in self._ids:
             return Ack(self.declared.name, self._ids[id_][0], duplicate=True)
         if self.declared.discard == "new" and 0 < self.declared.max_messages <= len(self._messages):
@@ -212,12 +210,7 @@ def size_of(raw: bytes, headers: Headers) -> int:
 
 def stored(stream: str, message: Message) -> Stored:
     """Return a message as readers get it."""
-    event: Event | None = None
-    problem = ""
-    try:
-        event = formats.read(message.raw)
-    except EventError as error:
-        problem = error.message
+    event, problem = formats.understood(message.raw)
     return Stored(
         stream,
         message.sequence,
