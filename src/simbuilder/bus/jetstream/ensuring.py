@@ -223,7 +223,7 @@ async def ensure(
     if not dry_run:
         for one, found, present in plan:
             if found:
-                await _do(connection, one, present)
+                await _do(connection, one, found, present)
     return _once(changes)
 
 
@@ -253,9 +253,11 @@ async def _is_there(connection: Connection, stream: str, consumer: str) -> bool:
     return True
 
 
-async def _do(connection: Connection, one: Wanted, present: Config) -> None:
+async def _do(
+    connection: Connection, one: Wanted, found: Iterable[Change], present: Config
+) -> None:
     if one.consumer:
-        for name in one.former if not present else ():
+        for name in one.former if any(change.what == "ordered" for change in found) else ():
             with suppress(MissingError):
                 await connection.api(f"CONSUMER.DELETE.{one.stream}.{name}")
         body = {"stream_name": one.stream, "config": one.config, "action": ""}
