@@ -218,6 +218,12 @@ def test_a_queue_that_cannot_be_is_refused(
     assert caught.value.hint
 
 
+def test_what_attempts_publish_again_meets_the_memory_of_the_stream() -> None:
+    made = queue(REQUESTED)
+    pauses = sum(made.pause_s(attempts) for attempts in range(1, made.max_deliver))
+    assert pauses < min(stream.duplicates_s for stream in DECLARED.streams)
+
+
 def test_pauses_grow_and_the_last_one_stays() -> None:
     made = queue(REQUESTED, backoff_s=(1.0, 5.0))
     assert [made.pause_s(attempts) for attempts in (1, 2, 3, 50)] == [1.0, 5.0, 5.0, 5.0]

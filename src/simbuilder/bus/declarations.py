@@ -2,7 +2,7 @@
 
 Streams have no limit of bytes: JetStream sets that much of the disk aside when a stream is made, so
 a small disk would refuse even an empty bus (nats-server 2.15). Limits of messages and of age bound
-them, and a full disk refuses to store, which the publisher hears.
+them. On a full disk the server acknowledges nothing more; what it had acknowledged stays.
 """
 
 from collections.abc import Iterable, Mapping
@@ -64,13 +64,20 @@ class Queue:
     """
 
     ack_wait_s: float = 30.0
-    """After so long without a sign of life from its worker an event goes to another."""
+    """After so long without a sign of life from its worker an event goes to another.
+
+    Not less than 6 seconds where servers may die: it takes a worker up to 2 to be connected again.
+    """
 
     max_deliver: int = 5
     """After so many failed attempts an event is a dead letter."""
 
-    backoff_s: tuple[float, ...] = (1.0, 5.0, 30.0, 120.0)
-    """How long to wait after the first failure, the second, ...; the last holds for all others."""
+    backoff_s: tuple[float, ...] = (1.0, 5.0, 15.0, 60.0)
+    """How long to wait after the first failure, the second, ...; the last holds for all others.
+
+    All of them together are less than the time for which a stream remembers an id, so that what
+    an attempt has published is not stored again by the next ones.
+    """
 
     max_pending: int = 1000
     """So many events at most are with workers at once."""

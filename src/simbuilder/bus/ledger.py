@@ -37,8 +37,11 @@ class Record:
     attempts: int = 0
     """How often it was begun, however that ended."""
 
+    suspect: bool = False
+    """Whether it is to be handled alone, since a worker has died while it had this and others."""
+
     alone: bool = False
-    """Whether it is handled alone, since a worker has died over it and others before."""
+    """Whether it is being handled alone: a worker that dies now has died over this event."""
 
     error: str = ""
     cause: Cause | None = None
@@ -115,7 +118,8 @@ class Ledger:
             by=self._worker,
             attempts=found.attempts + 1,
             crashes=found.crashes + (1 if crashed and found.alone else 0),
-            alone=crashed or found.alone,
+            suspect=crashed or found.suspect,
+            alone=False,
             error="its worker died" if crashed else found.error,
         )
 
@@ -126,18 +130,22 @@ class Ledger:
         off. Waits for a server that is away or full; other errors of the bus are raised.
         """
         try:
-            while True:
-                try:
-                    written = _written(record)
-                    claim.revision = await self._bucket.update(claim.key, written, claim.revision)
-                    claim.record = record
-                    return True
-                except BusConflictError:
-                    return False
-                except (BusTimeoutError, BusFullError):
-                    await asyncio.sleep(_TRY_AGAIN_S)
+            return await self.note(claim, record)
         finally:
             self._ours.discard(claim.key)
+
+    async def note(self, claim: Claim, record: Record) -> bool:
+        """Write what is known of it, as `finish` does, and keep it."""
+        while True:
+            try:
+                written = _written(record)
+                claim.revision = await self._bucket.update(claim.key, written, claim.revision)
+                claim.record = record
+                return True
+            except BusConflictError:
+                return False
+            except (BusTimeoutError, BusFullError):
+                await asyncio.sleep(_TRY_AGAIN_S)
 
 
 def _written(record: Record) -> bytes:

@@ -66,8 +66,9 @@ class Members:
 
     async def leave(self) -> None:
         """Say goodbye; whoever cannot is found to be gone after a lease."""
-        with suppress(BusError):
-            await self._bucket.delete(self._me)
+        with suppress(BusError, TimeoutError):
+            async with asyncio.timeout(self._every_s):
+                await self._bucket.delete(self._me)
 
 
 @asynccontextmanager

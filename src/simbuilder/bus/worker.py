@@ -16,12 +16,13 @@ import asyncio
 import os
 import re
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from simbuilder.bus import deadletters, tracing
+from simbuilder.bus import attempts, deadletters
+from simbuilder.bus.attempts import Ending, Handler
 from simbuilder.bus.catalogue.deadletters import Cause
 from simbuilder.bus.catalogue.health import WorkerStarted, WorkerStopped
 from simbuilder.bus.declarations import WORK, Declaration, Queue
@@ -32,21 +33,19 @@ from simbuilder.bus.errors import (
     EventError,
     NoStreamError,
 )
-from simbuilder.bus.events import KNOWN, Event, EventData
+from simbuilder.bus.events import Event, EventData
 from simbuilder.bus.gate import Gate
-from simbuilder.bus.jobs import Job, Reject, Retry
+from simbuilder.bus.jobs import Job
 from simbuilder.bus.ledger import Claim, Ledger, Record
 from simbuilder.bus.making import new_event, new_id
 from simbuilder.bus.members import membership
 from simbuilder.bus.protocol import Bus, Deliveries, Delivery
-from simbuilder.bus.words import kept, said
+from simbuilder.bus.words import kept
 
 if TYPE_CHECKING:
     from simbuilder.bus.metrics import Metrics, Outcome
 
 T = TypeVar("T")
-Handler = Callable[[Job], Awaitable[None]]
-
 CONCURRENCY = 8
 _LAST_WORDS_S = 5.0
 _FATAL = (BusConnectionError, BusPermissionError, NoStreamError)
@@ -208,7 +207,9 @@ class Worker:
             await self._work_on(delivery, claim, f"{self._queue.name}/{key}", message.event)
         except (BusError, asyncio.CancelledError) as error:
             if claim.record.state == "taken":  # it did not end: whoever has it next begins anew
-                await self._write(claim, replace(claim.record, state="free"))
+                with suppress(TimeoutError):  # who cannot say so is found to be gone after a lease
+                    async with asyncio.timeout(_LAST_WORDS_S):
+                        await self._write(claim, replace(claim.record, state="free"))
             await delivery.nak(_AFTER_TROUBLE_S if isinstance(error, BusError) else 0.0)
             raise
 
@@ -244,7 +245,7 @@ class Worker:
             record = replace(record, cause="crashed", attempts=record.attempts - 1)
         if record.cause is None:
             began = asyncio.get_running_loop().time()
-            ending = await self._attempt(delivery, record, key, event)
+            ending = await self._attempt(delivery, claim, key, event)
             self._count(ending.outcome, began)
             if ending.outcome == "done":
                 written = await _surely(self._write(claim, replace(record, state="done")))
@@ -272,62 +273,36 @@ class Worker:
         await self._write(claim, replace(record, state="dead"))
         await delivery.term(cause)
 
-    async def _attempt(
-        self, delivery: Delivery, record: Record, key: str, event: Event
-    ) -> "_Ending":
+    async def _attempt(self, delivery: Delivery, claim: Claim, key: str, event: Event) -> Ending:
         """Run the handler, and say how that ended. Raises `BusError` if it could not begin."""
         try:
             event = await self._bus.whole(event)
-            data = _data_of(event)
         except EventError as error:
-            return _Ending("failed", "malformed", error.message, final=True)
-        if data is None and _other_version(event.type):
-            problem = f"this worker knows no type {event.type}"
-            return _Ending("failed", "unknown-type", problem, final=True)
-        job = Job(
-            event,
-            event.data if data is None else data,
-            record.attempts,
-            key,
-            delivery.message,
-            self._bus,
-            self._source,
-        )
-        try:
-            async with self._gate.through(alone=record.alone):
-                await self._run(job)
-        except Reject as error:
-            return _Ending("rejected", "rejected", str(error) or "no reason given", final=True)
-        except Retry as error:
-            return _Ending("failed", "failed", str(error) or "again", pause_s=error.after_s)
-        except _TimedOutError as error:
-            return _Ending("timed-out", "timed-out", str(error))
-        except asyncio.CancelledError as error:
-            if _to_end():
-                raise
-            return _Ending("failed", "failed", said(error))  # the handler's own
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises is a failed attempt
-            return _Ending("failed", "failed", said(error))
-        return _Ending("done")
+            return Ending("failed", "malformed", error.message, final=True)
+        data, unfit = attempts.data_of(event)
+        if unfit is not None:
+            return unfit
+        tries, message = claim.record.attempts, delivery.message
+        job = Job(event, data, tries, key, message, self._bus, self._source)
+        async with self._gate.through(alone=claim.record.suspect):
+            if not await self._alone(claim):
+                return Ending("skipped")
+            return await attempts.run(self._handler, job, self._queue.name, self._timeout_s)
 
-    async def _run(self, job: Job) -> None:
-        with tracing.handling(job.event, self._queue.name):
-            if self._timeout_s is None:
-                await self._handler(job)
-                return
-            try:
-                async with asyncio.timeout(self._timeout_s) as limit:
-                    await self._handler(job)
-            except TimeoutError:
-                if not limit.expired():
-                    raise  # the handler's own
-                raise _TimedOutError(f"it took longer than {self._timeout_s:g} s") from None
-
-    async def _give_up(self, delivery: Delivery, cause: Cause, problem: str, attempts: int) -> None:
+    async def _give_up(self, delivery: Delivery, cause: Cause, problem: str, tries: int) -> None:
         queue = self._queue.name
-        await deadletters.bury(self._bus, queue, delivery.message, cause, problem, attempts)
+        await deadletters.bury(self._bus, queue, delivery.message, cause, problem, tries)
         if self._metrics is not None:
             self._metrics.dead(queue, cause)
+
+    async def _alone(self, claim: Claim) -> bool:
+        """Note that a suspect is handled alone from now on; `False` if another has taken it over.
+
+        Only then does a death count against it: those that wait for their turn did nothing.
+        """
+        if self._ledger is None or not claim.record.suspect:
+            return True
+        return await self._ledger.note(claim, replace(claim.record, alone=True))
 
     async def _write(self, claim: Claim, record: Record) -> bool:
         return self._ledger is None or await self._ledger.finish(claim, record)
@@ -338,47 +313,6 @@ class Worker:
             self._metrics.handled(self._queue.name, outcome, seconds)
 
 
-@dataclass(frozen=True)
-class _Ending:
-    """How an attempt ended, and if not well, why."""
-
-    outcome: "Outcome"
-    cause: Cause = "failed"
-    problem: str = ""
-    final: bool = False
-    pause_s: float | None = None
-    """Until the next attempt, if the handler says so."""
-
-
-class _TimedOutError(Exception):
-    """The handler took too long."""
-
-
-def _to_end() -> bool:
-    """Say whether somebody wants this task to end."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
-def _data_of(event: Event) -> EventData | None:
-    try:
-        return event.payload()
-    except EventError:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever a validator of the class raises
-        raise EventError(said(error)) from None
-
-
-def _other_version(type_: str) -> bool:
-    """Say whether a type is known in another version only."""
-    return any(_unversioned(known) == _unversioned(type_) for known in KNOWN)
-
-
-def _unversioned(type_: str) -> list[str]:
-    parts = type_.split(".")
-    return parts[:2] + parts[3:]
-
-
 async def _surely(work: Coroutine[Any, Any, T]) -> T:
     """Do what must be done even if we are cancelled meanwhile: an effect that is to be recorded."""
     task = asyncio.ensure_future(work)
@@ -386,6 +320,7 @@ async def _surely(work: Coroutine[Any, Any, T]) -> T:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait((task,), timeout=_LAST_WORDS_S)
+        task.cancel()
         raise
 
 

@@ -153,6 +153,10 @@ class Publisher:
         """Hand a message to the driver, unless it would only keep it for later."""
         client = self._connection.client
         one.due = self._loop.time() + _SILENCE_S
+        if one.due > one.until + _SILENCE_S:
+            # we stood still: the server may have forgotten the id, and would store it twice
+            self._end(token, error=_timeout(one.subject, one.until - one.began, one.last))
+            return
         if not client.is_connected:
             if client.is_closed:
                 self._end(token, error=closed_error(self._connection.where))

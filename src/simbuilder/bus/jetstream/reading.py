@@ -43,11 +43,13 @@ class Reader:
         if not follow:
             info = await self._connection.api(f"STREAM.INFO.{self._stream}")
             self._end = info["state"]["last_seq"]
+        if start.where == "sequence":
+            self._last = start.sequence - 1
         await self._puller.start()
         self._connection.mended.append(self._mended)
         try:
             left = await self._begin(start)
-            while follow or left > 0:
+            while follow or left > 0 or self._ready or not await self._is_over():
                 found = await self._next()
                 if found is None:
                     return
@@ -91,7 +93,7 @@ class Reader:
             if self._error is not None:
                 raise self._error
             if self._broken:
-                if await self._again() == 0 and not self._follow:
+                if await self._again() == 0 and not self._follow and await self._is_over():
                     return None
                 continue
             self._came.clear()
@@ -116,13 +118,28 @@ class Reader:
             except TimeoutError:
                 if self._connection.client.is_connected:
                     until = loop.time() + DEADLINE_S
-                    if not self._follow and await self._left() == 0:
+                    if not self._follow and await self._left() == 0 and await self._is_over():
                         return not self._came.is_set()
                 elif loop.time() >= until or self._connection.client.is_closed:
                     raise BusConnectionError(
                         f"the bus at {self._connection.where} stays away", "read on when it is back"
                     ) from None
         return False
+
+    async def _is_over(self) -> bool:
+        """Say whether nothing is left to read, as the stream's leader has it.
+
+        Our consumer may be at another server of a cluster, whose copy of the stream is behind: what
+        it says is left is less than there is. It delivers the rest as it gets it.
+        """
+        if self._last >= self._end:
+            return True
+        body = {"seq": self._last + 1, "next_by_subj": self._pattern}
+        try:
+            found = await self._connection.api(f"STREAM.MSG.GET.{self._stream}", body)
+        except MissingError:
+            return True
+        return int(found["message"]["seq"]) > self._end
 
     async def _left(self) -> int:
         if self._consumer is None:
@@ -154,8 +171,9 @@ class Reader:
         else:
             self._expected += 1
             stored, _ = delivered(message, place)
-            self._last = stored.sequence
-            self._ready.append((stored, int(place[6])))
+            if stored.sequence > self._last:  # a copy that is behind begins with what we had
+                self._last = stored.sequence
+                self._ready.append((stored, int(place[6])))
         self._came.set()
 
     def _lost(self, error: BusError) -> None:
