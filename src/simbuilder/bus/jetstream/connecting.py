@@ -5,6 +5,7 @@ import random
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,10 @@ def _identity(address: Address) -> dict[str, Any]:
     if address.token:
         found["token"] = address.token
     if address.credentials_file:
+        if find_spec("nkeys") is None:
+            raise BusCredentialsError(
+                "a credentials file needs a package that is not there", "pip install nkeys"
+            )
         found["user_credentials"] = address.credentials_file
     if address.tls is not None:
         found["tls"] = _context(address.tls)
