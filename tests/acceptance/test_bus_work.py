@@ -47,7 +47,7 @@ def test_dead_letters_are_shown_sent_again_and_dropped(lab: Lab) -> None:
     assert lab.data("dlq", "list", "--queue", "others")["messages"] == []
     newest = lab.data("dlq", "list", "--queue", "letters", "--limit", "1")
     assert (newest["messages"], newest["total"]) == (listed["messages"][2:], 3)
-    first, second, third = (str(one["letter"]) for one in listed["messages"])
+    first, second, third = (str(one["sequence"]) for one in listed["messages"])
     shown = lab.data("dlq", "show", first)
     assert json.loads(shown["original"])["id"] == "letter-0"
     text = lab("bus", "dlq", "show", first).out
@@ -86,7 +86,7 @@ def test_nothing_is_sent_to_a_queue_that_is_gone(lab: Lab) -> None:
 
     asyncio.run(delete())
     (one,) = lab.data("dlq", "list", "--queue", "gone")["messages"]
-    problem = lab.refused("dlq", "retry", str(one["letter"]), status=1)
+    problem = lab.refused("dlq", "retry", str(one["sequence"]), status=1)
     assert (problem["code"], "'gone'" in problem["message"]) == ("bus-no-stream", True)
     every = lab.told("dlq", "retry", "--all", "--queue", "gone", status=3)
     assert (every["data"]["retried"], every["problems"]) == ([], [problem])

@@ -61,6 +61,22 @@ def test_other_keys_do_not_wait_for_it(bus_server: BusServer) -> None:
     on_empty(bus_server, test, ORDERED)
 
 
+def test_what_has_no_key_is_taken_too_and_waits_for_nothing(bus_server: BusServer) -> None:
+    async def test(bus: Bus) -> None:
+        await publish(bus, range(1, 4))
+        assert (await state_of(bus, IN_ORDER)).lag == 3
+        async with taking(bus, IN_ORDER) as inbox:
+            taken = await inbox.take(3)
+            assert sorted(number_of(one.message) for one in taken) == [1, 2, 3]
+        again = retry_subject("plans", IN_ORDER.name, None)
+        await bus.publish(plan(4), subject=again)
+        async with taking(bus, IN_ORDER) as inbox:
+            taken = await inbox.take(4)
+            assert sorted(number_of(one.message) for one in taken) == [1, 2, 3, 4]
+
+    on_empty(bus_server, test, ORDERED)
+
+
 def test_nor_is_the_next_handed_out_while_one_pauses(bus_server: BusServer) -> None:
     async def test(bus: Bus) -> None:
         await publish(bus, range(1, 3), key="a")

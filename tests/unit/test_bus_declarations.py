@@ -124,25 +124,24 @@ def test_a_declaration_of_nothing_keeps_nothing() -> None:
 def test_a_queue_takes_its_subjects_with_any_key_and_what_it_is_to_take_again() -> None:
     again = "sim.workflow.v1.planner.retried"
     assert queue(REQUESTED).consumers() == {
-        "planner": (REQUESTED, again, f"{REQUESTED}.*", f"{again}.*")
+        "planner": ((REQUESTED, again, f"{REQUESTED}.*", f"{again}.*"), 1000)
     }
 
 
 def test_a_queue_of_a_whole_domain_takes_it_as_it_is() -> None:
-    assert queue("sim.workflow.>").consumers() == {"planner": ("sim.workflow.>",)}
+    assert queue("sim.workflow.>").consumers() == {"planner": (("sim.workflow.>",), 1000)}
 
 
 def test_what_a_queue_takes_again_is_not_named_twice() -> None:
-    assert queue(STEPS, name="step").consumers() == {"step": (STEPS, f"{STEPS}.*")}
+    assert queue(STEPS, name="step").consumers() == {"step": ((STEPS, f"{STEPS}.*"), 1000)}
 
 
-def test_an_ordered_queue_has_a_consumer_of_each_partition() -> None:
+def test_an_ordered_queue_has_a_consumer_of_each_partition_and_one_of_what_has_no_key() -> None:
     consumers = queue(REQUESTED, ordered=True).consumers()
-    assert list(consumers) == [f"planner-{part}" for part in partitions()]
-    assert consumers["planner-k09"] == (
-        f"{REQUESTED}.k09",
-        "sim.workflow.v1.planner.retried.k09",
-    )
+    assert list(consumers) == ["planner-no-key", *(f"planner-{part}" for part in partitions())]
+    again = "sim.workflow.v1.planner.retried"
+    assert consumers["planner-k09"] == ((f"{REQUESTED}.k09", f"{again}.k09"), 1)
+    assert consumers["planner-no-key"] == ((REQUESTED, again), 1000)
 
 
 QUEUES = [
@@ -163,7 +162,7 @@ QUEUES = [
 @pytest.mark.parametrize("each", QUEUES, ids=lambda each: f"{each.name} {each.subjects}")
 def test_no_consumer_has_filters_that_a_server_would_refuse(each: Queue) -> None:
     """A server refuses filters of which two take the same subject."""
-    for filters in each.consumers().values():
+    for filters, _ in each.consumers().values():
         for one, other in combinations(filters, 2):
             assert not overlap(one, other)
 
@@ -174,24 +173,21 @@ def test_one_consumer_takes_what_a_queue_is_to_take_again(each: Queue, key: str 
     again = retry_subject(each.domain, each.name, key)
     takers = [
         name
-        for name, filters in each.consumers().items()
+        for name, (filters, _) in each.consumers().items()
         if any(matches(pattern, again) for pattern in filters)
     ]
     stream = DECLARED.stream_of(again)
     assert stream is not None
     assert stream.name == each.stream
-    if each.ordered and key is None:
-        assert takers == []  # what has no key has no order: an ordered queue never takes it
-    else:
-        assert len(takers) == 1
+    assert len(takers) == 1
 
 
 def test_queues_of_one_domain_take_nothing_of_what_another_is_to_take_again() -> None:
     planner, builder = queue(REQUESTED), queue(STEPS, name="builder")
     again = retry_subject("workflow", "builder", "run-2")
-    (filters,) = planner.consumers().values()
+    ((filters, _),) = planner.consumers().values()
     assert not any(matches(pattern, again) for pattern in filters)
-    (filters,) = builder.consumers().values()
+    ((filters, _),) = builder.consumers().values()
     assert any(matches(pattern, again) for pattern in filters)
 
 

@@ -83,7 +83,6 @@ def test_a_key_says_where_an_event_goes() -> None:
     assert started().subject_for == "sim.workflow.v1.run.started"
     assert started(key="run-2").key == "run-2"
     assert started(key="run-2").subject_for == "sim.workflow.v1.run.started.k09"
-    assert started(key="").subject_for == "sim.workflow.v1.run.started.k00"
 
 
 def test_an_extension_that_is_no_text_is_read_as_text() -> None:
@@ -115,7 +114,7 @@ def test_an_event_without_an_id_or_a_source_is_refused(name: str) -> None:
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 MADE = st.fixed_dictionaries(
     {"id": TEXT, "source": TEXT, "time": st.datetimes(timezones=st.just(UTC))},
-    optional={"key": TEXT | st.just(""), "correlation_id": TEXT, "cause": st.builds(started)},
+    optional={"key": TEXT, "correlation_id": TEXT, "cause": st.builds(started)},
 )
 
 

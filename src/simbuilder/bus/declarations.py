@@ -7,10 +7,11 @@ them. On a full disk the server acknowledges nothing more; what it had acknowled
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from simbuilder.bus.errors import BadNameError
 from simbuilder.bus.subjects import (
+    NO_KEY,
     ROOT,
     checked_pattern,
     checked_queue,
@@ -45,6 +46,14 @@ class Stream:
     """For how long an id is remembered: what is published again within it is not stored again."""
 
 
+class Part(NamedTuple):
+    """One durable consumer of a queue."""
+
+    subjects: tuple[str, ...]
+    most: int
+    """So many of its events at most are with workers at once."""
+
+
 @dataclass(frozen=True)
 class Queue:
     """Work that any number of workers share: each event goes to one of them until it is settled.
@@ -60,7 +69,7 @@ class Queue:
     ordered: bool = False
     """Whether events of one key are taken in the order of publishing, one after the other.
 
-    Such a queue takes no events without a key.
+    Events without a key it takes in no order.
     """
 
     ack_wait_s: float = 30.0
@@ -110,8 +119,8 @@ class Queue:
         """The domain of all its subjects."""
         return domain_of(self.subjects[0])
 
-    def consumers(self) -> Mapping[str, tuple[str, ...]]:
-        """Return the name of each durable consumer, and the subjects that it takes.
+    def consumers(self) -> Mapping[str, Part]:
+        """Return the durable consumers that it is made of, by their names.
 
         Whatever has a key has a partition behind its subject; so has what is to be taken again.
         """
@@ -120,10 +129,14 @@ class Queue:
         whole = self.subjects if taken else (*self.subjects, again)
         if not self.ordered:
             ends = tuple(s for s in whole if not s.endswith(">"))
-            return {self.name: (*whole, *(f"{subject}.*" for subject in ends))}
+            every = (*whole, *(f"{subject}.*" for subject in ends))
+            return {self.name: Part(every, self.max_pending)}
         return {
-            f"{self.name}-{part}": tuple(f"{subject}.{part}" for subject in whole)
-            for part in partitions()
+            f"{self.name}{NO_KEY}": Part(whole, self.max_pending),
+            **{
+                f"{self.name}-{part}": Part(tuple(f"{subject}.{part}" for subject in whole), 1)
+                for part in partitions()
+            },
         }
 
     def pause_s(self, attempts: int) -> float:

@@ -23,6 +23,7 @@ KNOWN: "dict[str, type[EventData]]" = {}
 """Type -> the class of its data; filled by the classes themselves as they are declared."""
 
 MAX_ID = 128
+_FIELDS = "docs/bus-events.md lists what each type has"
 D = TypeVar("D", bound="EventData")
 Class = type[D]  # within `Event`, `type` is an attribute of events
 
@@ -101,10 +102,13 @@ class Event(CloudEvent):
         What is put together here is an event by construction: the library, which would look at
         every attribute again, is not asked (a test is), since that is a tenth of publishing one.
         """
-        if not id or not source or time.tzinfo is None:
-            raise EventError("an event needs an id, a source, and a time with its zone")
-        if key is not None and not _is_text(key):
-            raise EventError("the key of an event must be text")
+        for what, given in (("id", id), ("source", source), ("key", key)):
+            if given == "" or (given is not None and not _is_text(given)):
+                raise EventError(
+                    f"the {what} of an event must be text", "give one, or leave it out"
+                )
+        if time.tzinfo is None:
+            raise EventError("the time of an event needs its zone")
         attributes: dict[str, Any] = {
             "specversion": "1.0",
             "id": id,
@@ -199,7 +203,7 @@ class Event(CloudEvent):
         try:
             return kind.model_validate(self.data)
         except ValidationError as error:
-            raise EventError(f"not {self.type}: {first_of(error)}") from None
+            raise EventError(f"not {self.type}: {first_of(error)}", _FIELDS) from None
 
     def with_(self, data: Any = None, **attributes: Any) -> "Event":
         """Return the same event with other data and attributes; what is `None` is left out."""
@@ -239,7 +243,7 @@ def checked_data(type_: str, data: Json) -> None:
         try:
             kind.model_validate(data)
         except ValidationError as error:
-            raise EventError(f"not {type_}: {first_of(error)}") from None
+            raise EventError(f"not {type_}: {first_of(error)}", _FIELDS) from None
 
 
 def first_of(error: ValidationError) -> str:

@@ -20,8 +20,11 @@ RETRIED = "retried"
 
 _TOKEN = r"[a-z0-9][a-z0-9_-]{0,62}"  # noqa: S105 - a part of a subject
 _NAME = re.compile(rf"{ROOT}\.{_TOKEN}\.v[1-9][0-9]{{0,3}}\.{_TOKEN}\.{_TOKEN}")
-_SUBJECT = re.compile(rf"{_NAME.pattern}(\.k[0-9]{{2}})?")
-_QUEUE = re.compile(rf"(?!.*-k[0-9]{{2}}$){_TOKEN}")  # the end is that of a partition
+_SUBJECT = re.compile(rf"{_NAME.pattern}(\.k(0[0-9]|1[0-5]))?")
+NO_KEY = "-no-key"
+"""The end of the consumer that takes, for an ordered queue, what has no key."""
+
+_QUEUE = re.compile(rf"(?!.*-k[0-9]{{2}}$)(?!.*{NO_KEY}$){_TOKEN}")
 _KEY = re.compile(r"[-/_=a-zA-Z0-9]+(\.[-/_=a-zA-Z0-9]+)*")
 _PATTERN = re.compile(r"(?:[A-Za-z0-9_$-]+|\*)(?:\.(?:[A-Za-z0-9_$-]+|\*))*(?:\.>)?|>")
 

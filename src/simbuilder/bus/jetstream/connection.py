@@ -42,8 +42,9 @@ _TRY_AGAIN_S = 0.1
 _LONGEST_PAUSE_S = 1.0
 _ONE_REQUEST_S = 5.0
 
-NOT_THERE = {10014, 10037, 10059}
-"""No such consumer, message, stream (server/errors.json of nats-server 2.15)."""
+_NO_CONSUMER, _NO_MESSAGE, _NO_STREAM = 10014, 10037, 10059
+"""JetStream's own codes (server/errors.json of nats-server 2.15)."""
+
 
 _CONFLICT = {10071, 10164}
 _FULL = {10023, 10047, 10077, 10122}
@@ -220,8 +221,8 @@ class PassingError(BusError):
 def explained(error: Mapping[str, Any], what: str) -> BusError:
     """Return what JetStream said as one of our errors; `what` was asked of it."""
     code, said = error.get("err_code", 0), str(error.get("description", "no reason given"))
-    if code in NOT_THERE or (code == 0 and error.get("code") == 404):
-        return MissingError(f"{said}: {what}", "'simbuilder bus ensure' makes what is declared")
+    if code in (_NO_CONSUMER, _NO_MESSAGE, _NO_STREAM) or (code == 0 and error.get("code") == 404):
+        return MissingError(_missing(code, what), "'simbuilder bus ensure' makes what is declared")
     if code in _CONFLICT:
         return BusConflictError(f"somebody else wrote it first: {what}")
     if code in _TOO_LARGE:
@@ -234,6 +235,17 @@ def explained(error: Mapping[str, Any], what: str) -> BusError:
     if code in _PASSING or error.get("code") == 503:
         return PassingError(said)
     return BusError(f"the bus refused: {said}: {what}")
+
+
+def _missing(code: int, verb: str) -> str:
+    """Say what is not there; verbs are such as `STREAM.INFO.X` and `CONSUMER.INFO.X.planner`."""
+    parts = verb.split(".")
+    stream = parts[2] if parts[0] == "CONSUMER" and len(parts) > 2 else parts[-1]
+    if code == _NO_CONSUMER:
+        return f"stream {stream} has no queue {parts[-1]}"
+    if code == _NO_STREAM:
+        return f"there is no stream {stream}"
+    return f"stream {stream} has no such message"
 
 
 def permission_error(said: str) -> BusPermissionError:

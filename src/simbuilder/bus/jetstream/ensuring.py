@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from simbuilder.bus.declarations import PAYLOADS, Bucket, Declaration, Queue, Stream
+from simbuilder.bus.declarations import PAYLOADS, Bucket, Declaration, Part, Queue, Stream
 from simbuilder.bus.errors import LossyChangeError
 from simbuilder.bus.jetstream.connection import Connection, MissingError
 from simbuilder.bus.jetstream.stored import moment, moment_or_none
 from simbuilder.bus.protocol import Change
-from simbuilder.bus.subjects import partitions
+from simbuilder.bus.subjects import NO_KEY, partitions
 
 Config = dict[str, Any]
 QUEUE, ORDERED, SUBJECTS = "simbuilder-queue", "simbuilder-ordered", "simbuilder-subjects"
@@ -44,14 +44,14 @@ def wanted(declaration: Declaration) -> Iterator[Wanted]:
     if declaration.streams:
         yield Wanted("payloads", PAYLOADS, f"OBJ_{PAYLOADS}", "", _payloads_config(declaration))
     for queue in declaration.queues:
-        for consumer, subjects in queue.consumers().items():
-            config = consumer_config(queue, consumer, subjects)
+        for consumer, part in queue.consumers().items():
+            config = consumer_config(queue, consumer, part)
             former = _parts(queue) if not queue.ordered else (queue.name,)
             yield Wanted("queue", queue.name, queue.stream, consumer, config, former)
 
 
 def _parts(queue: Queue) -> tuple[str, ...]:
-    return tuple(f"{queue.name}-{part}" for part in partitions())
+    return (f"{queue.name}{NO_KEY}", *(f"{queue.name}-{part}" for part in partitions()))
 
 
 def stream_config(stream: Stream) -> Config:
@@ -104,7 +104,7 @@ def _payloads_config(declaration: Declaration) -> Config:
     }
 
 
-def consumer_config(queue: Queue, name: str, subjects: Iterable[str]) -> Config:
+def consumer_config(queue: Queue, name: str, part: Part) -> Config:
     """Return a queue, or one of its partitions, as JetStream has it.
 
     How often it is tried is counted by workers, which alone can say why it failed: on the server
@@ -117,8 +117,8 @@ def consumer_config(queue: Queue, name: str, subjects: Iterable[str]) -> Config:
         "ack_policy": "explicit",
         "ack_wait": _ns(queue.ack_wait_s),
         "deliver_policy": "all",
-        "filter_subjects": list(subjects),
-        "max_ack_pending": 1 if queue.ordered else queue.max_pending,
+        "filter_subjects": list(part.subjects),
+        "max_ack_pending": part.most,
         "max_deliver": -1,
         "metadata": {
             QUEUE: queue.name,

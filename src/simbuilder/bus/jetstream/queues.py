@@ -75,9 +75,9 @@ class JetStreamDeliveries:
     async def start(self) -> None:
         """Begin to take events."""
         await self._puller.start()
-        # of an ordered queue one comes at a time, but not each needs a request of its own
-        most = _REQUESTED if self._queue.ordered else min(self._batch, self._queue.max_pending)
-        for name in self._queue.consumers():
+        for name, part in self._queue.consumers().items():
+            # where one comes at a time, not each needs a request of its own
+            most = min(self._batch, max(part.most, _REQUESTED))
             self._puller.add(self._queue.stream, name, most)
         await self._puller.refill()
         self._alive = asyncio.get_running_loop().create_task(self._keeping_alive())

@@ -99,9 +99,9 @@ class Work:
         before, self.declared = self.declared, declared
         if before.ordered != declared.ordered:
             self._consumers = self._made()
-        for name, patterns in declared.consumers().items():
-            self._consumers[name].patterns = patterns
-            self._consumers[name].max_pending = self._most()
+        for name, part in declared.consumers().items():
+            self._consumers[name].patterns = part.subjects
+            self._consumers[name].max_pending = part.most
         self.log.bell.ring()
 
     @property
@@ -145,9 +145,6 @@ class Work:
 
     def _made(self) -> dict[str, Consumer]:
         return {
-            name: Consumer(self.log, patterns, self._most())
-            for name, patterns in self.declared.consumers().items()
+            name: Consumer(self.log, part.subjects, part.most)
+            for name, part in self.declared.consumers().items()
         }
-
-    def _most(self) -> int:
-        return 1 if self.declared.ordered else self.declared.max_pending

@@ -85,14 +85,14 @@ def list_(
 def _letter(one: "DeadLetter") -> "LetterData":
     said = one.message
     return {
-        "letter": one.sequence,
+        "sequence": one.sequence,
         "time": one.time.isoformat(),
         "queue": said.queue,
         "cause": said.cause,
         "error": said.error,
         "attempts": said.attempts,
         "stream": said.stream,
-        "sequence": said.sequence,
+        "stream_sequence": said.sequence,
         "subject": said.subject,
         "event": said.event,
         "type": said.type,

@@ -145,7 +145,7 @@ class SentLine(TypedDict):
 class LetterData(TypedDict):
     """A message that a queue has given up on."""
 
-    letter: int
+    sequence: int
     """Its sequence among the dead letters, by which it is named."""
     time: str
     """When the queue gave up."""
@@ -155,7 +155,7 @@ class LetterData(TypedDict):
     """The last error: its class and what it said."""
     attempts: int
     stream: str
-    sequence: int
+    stream_sequence: int
     """Its place in that stream."""
     subject: str
     """What it was published under."""

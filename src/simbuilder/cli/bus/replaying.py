@@ -74,8 +74,13 @@ def replay(
     """
 
     def part() -> Part:
-        until = None if end is None else place(end)
-        return Part(stream, pattern, place(begin), until)
+        from simbuilder.scaffolding.exceptions import UsageError
+
+        first, until = place(begin), None if end is None else place(end)
+        times = isinstance(first, datetime), isinstance(until, datetime)
+        if until is not None and times[0] == times[1] and first > until:  # type: ignore[operator]
+            raise UsageError("--to is before --from, so nothing lies between", "turn them round")
+        return Part(stream, pattern, first, until)
 
     def printing(desk: "Desk") -> None:
         from simbuilder.scaffolding.exceptions import UsageError

@@ -89,7 +89,7 @@ def _show_letters(data: Data) -> None:
         return
     rows = [
         (
-            str(one["letter"]),
+            str(one["sequence"]),
             _second(one["time"]),
             one["queue"],
             one["cause"],
@@ -112,13 +112,13 @@ def _show_letter(data: Data) -> None:
         "error": data["error"],
         "attempts": data["attempts"],
         "time": _second(data["time"]),
-        "was": f"{data['stream']} {data['sequence']}",
+        "was": f"{data['stream']} {data['stream_sequence']}",
         "subject": data["subject"],
         "event": data["event"] or "-",
         "type": data["type"] or "-",
         "key": data["key"] or "-",
     }
-    line(f"dead letter {data['letter']}")
+    line(f"dead letter {data['sequence']}")
     for name, value in facts.items():
         line(shown(f"  {name:<8}  {' '.join(str(value).split())}"))
     line()
