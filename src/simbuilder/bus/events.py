@@ -136,8 +136,9 @@ class Event(CloudEvent):
 
     @property
     def identity(self) -> str:
-        """What no other event has: two sources may use the same id."""
-        return f"{self._attributes['id']} of {self._attributes['source']}"
+        """What no other event has: two sources may use the same id, and either may hold spaces."""
+        source = self._attributes["source"]
+        return f"{len(source)} {source} {self._attributes['id']}"
 
     @property
     def type(self) -> str:

@@ -19,7 +19,7 @@ INLINE = 256 * 1024
 MAX_DATA = 64 * 1024 * 1024
 """So many bytes the data of an event may have at all."""
 
-_MAX_IDENTITY = 4 * MAX_ID
+_MAX_SOURCE = 512
 _PLACE = f"nats-object://{PAYLOADS}/"
 
 
@@ -34,11 +34,9 @@ def what_to_send(event: Event) -> tuple[Event, bytes, bytes | None]:
     `name_of` the returned event says under which name. Raises `EventError` for an event that is
     too large all the same, or that nobody could read.
     """
-    if len(event.id) > MAX_ID:
-        raise EventError(f"the id of the event is longer than {MAX_ID} characters")
-    identity = event.identity
-    if len(identity) > _MAX_IDENTITY or not identity.isprintable() or identity != identity.strip():
-        raise EventError("id and source of an event must be plain text, and short")
+    for what, text, most in (("id", event.id, MAX_ID), ("source", event.source, _MAX_SOURCE)):
+        if len(text) > most or not text.isprintable() or text != text.strip():
+            raise EventError(f"the {what} of an event is plain text of {most} characters at most")
     raw = formats.write(event)
     if not too_large(raw):
         return event, raw, None

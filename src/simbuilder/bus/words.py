@@ -17,7 +17,11 @@ _NAMED = re.compile(
 
 def said(error: BaseException) -> str:
     """Return the class of an error and what it said."""
-    return kept(f"{type(error).__name__}: {error}".removesuffix(": "))
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - an error that cannot say what it is, is one all the same
+        text = "it cannot say what it is"
+    return kept(f"{type(error).__name__}: {text}".removesuffix(": "))
 
 
 def kept(text: str) -> str:
