@@ -52,6 +52,11 @@ class _Client(Client):
         else:
             await super()._process_err(err_msg)
 
+    async def _connect_to_server(self, s: Any) -> None:
+        """Drop what an attempt before this one left, which the driver would forget, open."""
+        self.abort()
+        await super()._connect_to_server(s)
+
     async def _attempt_reconnect(self) -> None:
         """Drop the old connection: closing it would wait for a server that reads no more."""
         self.abort()

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from typing import Any, TypeVar
 
 import orjson
@@ -102,10 +101,15 @@ class Connection:
 
     async def leave(self, subscription: Subscription) -> None:
         """End a subscription, having taken all that the server had sent until then."""
-        # the connection is gone, and with it what the server knew of us, or the server is silent
-        with suppress(Error, TimeoutError):
+        known = _untyped(subscription)
+        try:
             async with asyncio.timeout(_ONE_REQUEST_S):
-                await _untyped(subscription).drain()
+                await known.drain()
+        except (Error, TimeoutError):
+            # the connection is gone, or the server is silent; the driver would have us back there
+            # with the next connection, and goes on waiting for messages
+            known._stop_processing()
+            _untyped(self.client)._remove_sub(known._id)
 
     async def arrived(self) -> None:
         """Wait until the server has heard all that was sent so far; raises `BusTimeoutError`."""

@@ -109,7 +109,7 @@ class Publisher:
         else:
             await self._slots.acquire()
         if self._connection.client.pending_data_size > _MOST_UNSENT:
-            await self._wait_for_room()
+            await self._wait_for_room(now + deadline_s)
         future: asyncio.Future[Ack] = self._loop.create_future()
         named = {MESSAGE_ID: id_, **headers}
         one = _OnItsWay(subject, raw, named, future, now, now + deadline_s, key)
@@ -125,12 +125,17 @@ class Publisher:
         except TimeoutError:
             raise _timeout(subject, deadline_s, "too many are on their way") from None
 
-    async def _wait_for_room(self) -> None:
+    async def _wait_for_room(self, until: float) -> None:
         """Wait, not for ever, until the driver has written what it has; nothing tells when."""
-        for _ in range(int(_SILENCE_S / _ROOM_S)):
-            if self._connection.client.pending_data_size <= _MOST_UNSENT:
-                return
-            await asyncio.sleep(_ROOM_S)
+        try:
+            for _ in range(int(_SILENCE_S / _ROOM_S)):
+                unsent = self._connection.client.pending_data_size
+                if unsent <= _MOST_UNSENT or self._loop.time() >= until:
+                    return
+                await asyncio.sleep(_ROOM_S)
+        except asyncio.CancelledError:
+            self._slots.release()
+            raise
 
     def _is_next(self, key: str, one: _OnItsWay) -> bool:
         """Say whether nothing of its key is on its way; else it has its turn after that."""

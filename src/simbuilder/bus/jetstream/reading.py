@@ -18,6 +18,7 @@ _BATCH = 256
 _INACTIVE_S = 60.0
 """A reader that is gone without a word is forgotten by the server after so long."""
 
+_LATEST = "last-per-subject"
 _LOOK_S = 1.0
 
 
@@ -35,12 +36,13 @@ class Reader:
         self._broken = False
         self._error: BusError | None = None
         self._follow = True
+        self._start = Start()
         self._end = 0
 
     async def read(self, start: Start, follow: bool) -> AsyncGenerator[Stored, None]:
         """Go through the messages; see `protocol.Bus.read`."""
-        self._follow = follow
-        if not follow:
+        self._follow, self._start = follow, start
+        if not follow or start.where == _LATEST:
             info = await self._connection.api(f"STREAM.INFO.{self._stream}")
             self._end = info["state"]["last_seq"]
         if start.where == "sequence":
@@ -158,6 +160,8 @@ class Reader:
         """Go on behind the last message with a new consumer."""
         if self._consumer is not None:
             self._puller.forget(self._consumer)
+        if self._start.where == _LATEST and self._last < self._end:
+            return await self._begin(self._start)  # what came already is left out
         return await self._begin(Start("sequence", sequence=self._last + 1))
 
     def _wanted(self) -> int:
