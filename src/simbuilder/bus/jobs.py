@@ -1,6 +1,7 @@
 """What a handler is given, and what it may raise."""
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from simbuilder.bus.events import Event, EventData
@@ -15,10 +16,12 @@ class Reject(Exception):  # noqa: N818 - what a handler says, not what went wron
 class Retry(Exception):  # noqa: N818
     """Raised by a handler that wants the event again, after `after_s` or as its queue says.
 
-    It counts as a failed attempt.
+    It counts as a failed attempt. Raises `ValueError` for a pause that is none.
     """
 
     def __init__(self, reason: str, after_s: float | None = None) -> None:
+        if after_s is not None and not 0 <= after_s < inf:
+            raise ValueError(f"one cannot wait for {after_s} seconds")
         super().__init__(reason)
         self.after_s = after_s
 

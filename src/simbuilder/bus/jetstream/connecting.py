@@ -18,7 +18,7 @@ from simbuilder.bus.jetstream.connection import Connection
 
 _TRY_AGAIN_S = 0.1
 _SLOWEST_RECONNECT_S = 2.0
-_PING_S = 10.0
+_PING_S = 5.0
 _CLOSE_S = 2.0
 
 
