@@ -10,6 +10,7 @@ after those that follow it.
 import asyncio
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import orjson
@@ -39,6 +40,7 @@ _MOST_UNSENT = 2 * 1024 * 1024
 """So many bytes at most wait to be written; what more there is waits with us, within the window."""
 
 _ROOM_S = 0.005
+_LAST_WORDS_S = 1.0
 _AFTER_REFUSAL_S = 0.2
 
 
@@ -76,6 +78,7 @@ class Publisher:
         self._box = connection.inbox() + "."
         self._skip = len(self._box)
         self._number = 0
+        self._sent_again = False
         self._waiting: dict[str, _OnItsWay] = {}
         self._keys: dict[str, deque[_OnItsWay]] = {}
         self._look: asyncio.TimerHandle | None = None
@@ -89,9 +92,17 @@ class Publisher:
         self._connection.closed.append(self._closed)
 
     async def finish(self) -> None:
-        """Wait for all that is on its way; each has its own deadline."""
+        """Wait for all that is on its way; each has its own deadline.
+
+        A copy that was sent again may arrive after its event was acknowledged: it is not left
+        behind on a connection of which the server reads the rest when it likes.
+        """
         while pending := [each.future for each in self._waiting.values()]:
             await asyncio.wait(pending)
+        if self._sent_again and self._connection.client.is_connected:
+            with suppress(BusTimeoutError, TimeoutError):
+                async with asyncio.timeout(_LAST_WORDS_S):
+                    await self._connection.arrived()
 
     async def send(
         self,
@@ -249,6 +260,7 @@ class Publisher:
             elif now >= one.until:
                 self._end(token, error=_timeout(one.subject, one.until - one.began, one.last))
             elif now >= one.due:
+                self._sent_again = True
                 self._spawn(self._put(token, one))
                 one.due = now + _SILENCE_S
         self._give_up_waiting(now)
